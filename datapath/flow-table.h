@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * The megaflow table in the maps xdp_buckets, xdp_flows, xdp_masks,
+ * xdp_mask_list, xdp_ops and xdp_stats: allocation of flow indexes, mask ids
+ * and op ranges, atomic publication to the BPF readers, statistics, grace
+ * period.  See include/ovs-xdp-abi.h for the layout.
+ *
+ * Thread-safe: one internal mutex.  Errors are positive errno. */
+#ifndef FLOW_TABLE_H
+#define FLOW_TABLE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ovs-xdp-abi.h"
+
+struct flow_table;
+
+/* Maps of the table as mapped into this process, so that unit tests can pass
+ * plain memory instead of maps.  'read_stats' and 'clear_stats' access per-CPU
+ * statistics of one flow, 'read_stats_batch' may be NULL. */
+struct flow_table_maps {
+    struct xdp_config *config;
+    struct xdp_bucket *buckets;
+    struct xdp_flow *flows;
+    struct xdp_mask *masks;
+    uint32_t *mask_list;
+    struct xdp_op *ops;
+    int (*read_stats)(void *aux, uint32_t flow, struct xdp_flow_stats *sum);
+    int (*clear_stats)(void *aux, uint32_t flow);
+    void *aux;
+};
+
+/* Makes a table over 'maps' (copied).  With 'adopt', flows that are already
+ * in the maps are taken over (see flow_table_for_each()); else all is cleared. */
+int flow_table_create(const struct flow_table_maps *maps, bool adopt,
+                      struct flow_table **);
+void flow_table_destroy(struct flow_table *);
+
+/* Adds a megaflow.  '*key' is masked by the function.  ENOSPC: a table is full
+ * (flows, masks, ops or both candidate buckets); EEXIST: this key under this
+ * mask is there already ('*flowp' is then its index); E2BIG: more than
+ * XDP_FLOW_MAX_OPS ops.  'n_ops' may be 0 (drop).  'flags': XDP_FLOW_F_*. */
+int flow_table_insert(struct flow_table *, const struct xdp_flow_key *key,
+                      const struct xdp_flow_key *mask,
+                      const struct xdp_op *ops, size_t n_ops, uint32_t flags,
+                      uint32_t *flowp);
+/* Replaces the actions of a flow, atomically for packets. */
+int flow_table_modify(struct flow_table *, uint32_t flow,
+                      const struct xdp_op *ops, size_t n_ops, uint32_t flags);
+/* Removes a flow; '*stats', if nonnull, gets its final statistics.  The index
+ * is not used again before a grace period (flow_table_run()). */
+int flow_table_delete(struct flow_table *, uint32_t flow,
+                      struct xdp_flow_stats *stats);
+/* Removes all flows. */
+int flow_table_flush(struct flow_table *);
+
+/* Statistics summed over CPUs; 'used' is in jiffies. */
+int flow_table_get_stats(const struct flow_table *, uint32_t flow,
+                         struct xdp_flow_stats *stats);
+int flow_table_zero_stats(struct flow_table *, uint32_t flow);
+
+/* Frees indexes whose grace period is over (at least 10 ms since deletion, and
+ * every CPU idle or through).  Call now and then; cheap when idle. */
+void flow_table_run(struct flow_table *);
+size_t flow_table_count(const struct flow_table *);
+size_t flow_table_n_masks(const struct flow_table *);
+
+/* Calls 'cb' for every flow in the table, also adopted ones. */
+typedef void flow_table_cb(uint32_t flow, const struct xdp_flow_key *key,
+                           const struct xdp_flow_key *mask, uint32_t flags,
+                           const struct xdp_op *ops, size_t n_ops, void *aux);
+void flow_table_for_each(struct flow_table *, flow_table_cb *, void *aux);
+
+/* 'xdp_flow_stats.used' (jiffies) as milliseconds of time_msec(); 0: never. */
+long long int flow_table_used_msec(const struct flow_table *, uint64_t used);
+
+#endif /* flow-table.h */

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * Ports of a datapath: a network device with the root program attached through
+ * a pinned link, and its entry in xdp_ports.  Thread-safe: internal mutex.
+ * Errors are positive errno, with one log line. */
+#ifndef PORTS_H
+#define PORTS_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct xdp_ports;
+
+enum xdp_port_mode { XDP_PORT_AUTO, XDP_PORT_NATIVE, XDP_PORT_GENERIC };
+
+struct xdp_port_info {
+    uint32_t port_no;
+    char name[16];          /* The port's name: device, or internal's host end. */
+    char type[16];          /* "system", "xdp-internal", ... as given to add. */
+    int ifindex;            /* Of the device that the program is attached to. */
+    enum xdp_port_mode mode;        /* In effect: NATIVE or GENERIC. */
+    char reason[128];               /* Why, for status and log. */
+};
+
+/* Attaches device 'ifname' (for an internal port: our end of the pair, while
+ * 'name' is the host end's) as port 'port_no'; UINT32_MAX asks for a free one,
+ * which is stored there.  A port adopted from pins with this name, ifindex and
+ * number is taken over without detaching; one with another ifindex (device
+ * made anew) is replaced.  EBUSY: number or device in use, or another XDP
+ * program is on the device; EFBIG: no number free; ENODEV: no device;
+ * EOPNOTSUPP: the device takes no XDP in that mode. */
+int xdp_ports_add(struct xdp_ports *, const char *name, const char *ifname,
+                  const char *type, enum xdp_port_mode mode,
+                  uint32_t *port_no);
+int xdp_ports_del(struct xdp_ports *, uint32_t port_no);
+/* ENODEV if there is none. */
+int xdp_ports_get(const struct xdp_ports *, uint32_t port_no,
+                  struct xdp_port_info *);
+int xdp_ports_get_by_name(const struct xdp_ports *, const char *name,
+                          struct xdp_port_info *);
+/* The port with the least number >= '*port_no'; ENOENT at the end. */
+int xdp_ports_next(const struct xdp_ports *, uint32_t port_no,
+                   struct xdp_port_info *);
+/* Sequence number that changes with each add and delete. */
+uint64_t xdp_ports_seq(const struct xdp_ports *);
+
+/* Internal ports: makes (if it is not there) the veth pair whose host end is
+ * 'name', sets its offloads (tx, TSO, txvlan off, GRO on), brings our end up,
+ * and stores our end's name.  Deleting one removes both ends. */
+int xdp_internal_create(const char *name, char peer[16]);
+int xdp_internal_delete(const char *name);
+/* Name of our end for the host end 'name', whether or not it exists. */
+void xdp_internal_peer_name(const char *name, char peer[16]);
+
+#endif /* ports.h */

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * The one definition of everything that the BPF programs in bpf/ and the
+ * userspace half in datapath/ and upcall/ share: the flow key, the flow table,
+ * the action encoding, the headers that frames carry between both sides, and
+ * the counters.  Included by both; only fixed-size types, explicit padding.
+ * Multi-byte protocol fields are in network byte order (__be*), everything
+ * else in host byte order. */
+#ifndef OVS_XDP_ABI_H
+#define OVS_XDP_ABI_H 1
+
+#include <linux/types.h>
+
+/* Version of all that is pinned.  Bump it on any change to this file that
+ * changes a layout or a meaning; pins of another version are not adopted. */
+#define XDP_ABI_VERSION 1
+
+#define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
+#define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
+#define XDP_MAX_MASKS   8192
+#define XDP_MAX_OPS     1048576     /* Pool of compiled actions. */
+#define XDP_FLOW_MAX_OPS 32         /* Of one flow; longer: userspace path. */
+#define XDP_MAX_RECIRC  8           /* Rounds of lookup for one packet. */
+
+/* Flow key.
+ *
+ * 32 words of 64 bits; a megaflow's mask is the list of words that it uses
+ * with their mask bits.  Fields that a packet does not have are zero, as in
+ * Open vSwitch's struct flow.  XDP_KEY_SEQ changes with every change of the
+ * fields; each function that enumerates them asserts its value. */
+#define XDP_KEY_SEQ   1
+#define XDP_KEY_WORDS 32
+
+/* 'nw_frag': as FLOW_NW_FRAG_ANY and _LATER in Open vSwitch. */
+#define XDP_FRAG_ANY   1
+#define XDP_FRAG_LATER 2
+
+struct xdp_flow_key {
+    /* Words 0-2: metadata. */
+    __u32 in_port;
+    __u32 recirc_id;
+    __be16 eth_type;        /* After the VLAN tags; 0x05ff: 802.2 w/o SNAP. */
+    __u8 nw_proto;          /* IP protocol, or low byte of the ARP opcode. */
+    __u8 nw_frag;           /* XDP_FRAG_*. */
+    __u32 skb_mark;
+    __u32 priority;
+    __u32 dp_hash;
+    /* Words 3-5: Ethernet and VLAN. */
+    __u8 dl_dst[6];
+    __u8 dl_src[6];
+    __be16 vlan_tpid;       /* Outer tag; 0 if there is none. */
+    __be16 vlan_tci;        /* With bit 0x1000 set if there is a tag. */
+    __be16 cvlan_tpid;      /* Inner tag. */
+    __be16 cvlan_tci;
+    __be32 ipv6_label;
+    /* Words 6-7: IPv4, ARP, L4. */
+    __be32 nw_src;          /* IPv4 or ARP. */
+    __be32 nw_dst;
+    __u8 nw_tos;
+    __u8 nw_ttl;
+    __be16 tcp_flags;       /* 12 bits. */
+    __be16 tp_src;          /* Or ICMP type. */
+    __be16 tp_dst;          /* Or ICMP code. */
+    /* Words 8-13: IPv6 and ND. */
+    __u8 ipv6_src[16];
+    __u8 ipv6_dst[16];
+    __u8 nd_target[16];
+    /* Words 14-15: ARP and ND link-layer addresses. */
+    __u8 arp_sha[6];        /* Or ND SLL. */
+    __u8 arp_tha[6];        /* Or ND TLL. */
+    __u8 reserved0[4];
+    /* Words 16-21: connection tracking (its place is kept; zero for now). */
+    __u32 ct_state;
+    __u16 ct_zone;
+    __u8 ct_nw_proto;
+    __u8 reserved1;
+    __u32 ct_mark;
+    __be32 reserved2;
+    __u8 ct_label[16];
+    __be32 ct_nw_src;
+    __be32 ct_nw_dst;
+    __be16 ct_tp_src;
+    __be16 ct_tp_dst;
+    __u32 reserved3;
+    /* Words 22-29: tunnel metadata (its place is kept; zero for now). */
+    __be64 tun_id;
+    __be32 tun_src;
+    __be32 tun_dst;
+    __u8 tun_ipv6_src[16];
+    __u8 tun_ipv6_dst[16];
+    __u16 tun_flags;
+    __u8 tun_tos;
+    __u8 tun_ttl;
+    __be16 tun_tp_src;
+    __be16 tun_tp_dst;
+    __be16 tun_gbp_id;
+    __u8 tun_gbp_flags;
+    __u8 reserved4;
+    __u32 reserved5;
+    /* Words 30-31: MPLS, outermost label first. */
+    __be32 mpls_lse[3];
+    __u32 reserved6;
+};
+#ifndef __cplusplus
+_Static_assert(sizeof(struct xdp_flow_key) == XDP_KEY_WORDS * 8, "key size");
+#endif
+
+/* Flow table.
+ *
+ * One bucketed hash table in an mmapable array ("xdp_buckets"), which
+ * userspace alone writes, by aligned 64-bit stores.  A key's hash under a mask
+ * is
+ *
+ *     h = XDP_HASH_SEED ^ mask_id; for each word i of the mask, ascending:
+ *     h = rotl64(h ^ (key[i] & bits), 29) * XDP_HASH_MULT;
+ *     then h ^= h >> 32;
+ *
+ * The candidate buckets are (h & XDP_BUCKET_MASK) and
+ * ((h >> 20) & XDP_BUCKET_MASK).  A slot is 0 when it is free, else
+ * ((h >> 32) << 32 | flow index): flow index 0 is never used.  A reader
+ * compares the tag, then the flow's mask_id and masked key words.  To
+ * insert: write flow and ops, then the slot.  To delete: clear the slot, wait
+ * for a grace period, then reuse the flow's index and its ops. */
+#define XDP_HASH_SEED     0x9e3779b97f4a7c15ULL
+#define XDP_HASH_MULT     0xff51afd7ed558ccdULL
+#define XDP_BUCKET_SLOTS  8
+#define XDP_BUCKETS       65536
+#define XDP_BUCKET_MASK   (XDP_BUCKETS - 1)
+
+struct xdp_bucket {                     /* Map "xdp_buckets". */
+    __u64 slots[XDP_BUCKET_SLOTS];
+};
+
+struct xdp_flow {                       /* Map "xdp_flows", by flow index. */
+    __u32 mask_id;
+    __u32 flags;                        /* XDP_FLOW_F_*. */
+    /* First op and number of ops in "xdp_ops", changed by one 64-bit store:
+     * ops_off << 32 | n_ops. */
+    __u64 ops;
+    __u64 key[XDP_KEY_WORDS];           /* Masked; words not in mask are 0. */
+};
+#define XDP_FLOW_F_USERSPACE 1          /* Userspace runs all the actions. */
+
+struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
+    __u32 n_words;
+    __u32 reserved;
+    __u8 words[XDP_KEY_WORDS];          /* Ascending word numbers. */
+    __u64 bits[XDP_KEY_WORDS];          /* bits[i] belongs to words[i]. */
+};
+
+/* Masks in use, dense, most used first: map "xdp_mask_list" is an array of
+ * XDP_MAX_MASKS mask ids (__u32; valid ids are 1...XDP_MAX_MASKS-1); the
+ * number of valid entries is in struct xdp_config. */
+
+struct xdp_flow_stats {                 /* Per-CPU map "xdp_stats". */
+    __u64 packets;
+    __u64 bytes;                        /* Frame length, without FCS. */
+    __u64 used;                         /* bpf_jiffies64(); 0: never. */
+    __u16 tcp_flags;                    /* Host order, ORed. */
+    __u16 reserved[3];
+};
+
+struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
+    __u32 abi_version;
+    __u32 n_masks;
+    __u32 trap_ifindex;                 /* Our side of the trap veth. */
+    __u32 upcalls_enabled;              /* 0: misses are dropped, counted. */
+    __u32 upcall_rate;                  /* Tokens per jiffy and port; 0: no limit. */
+    __u32 upcall_burst;
+    __u32 hz;                           /* Jiffies per second. */
+    __u32 reserved;
+    __u64 heartbeat;                    /* jiffies when userspace last ran. */
+};
+
+/* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
+ * is split up. */
+enum xdp_op_type {
+    XDP_OP_END = 0,         /* Stop here: drop what was not output. */
+    XDP_OP_OUTPUT,          /* arg = port; ends the list (the frame leaves). */
+    XDP_OP_OUTPUT_COPY,     /* arg = port; a copy leaves, goes on after it.
+                             * (Only where a clone exists; see flags.) */
+    XDP_OP_SET_ETH_DST,     /* data = 6 bytes, arg low 6 bits: mask by byte. */
+    XDP_OP_SET_ETH_SRC,
+    XDP_OP_PUSH_VLAN,       /* data[0..1] = TPID, data[2..3] = TCI (be16). */
+    XDP_OP_POP_VLAN,
+    XDP_OP_SET_VLAN,        /* data[0..1] = TCI, data[2..3] = mask. */
+    XDP_OP_SET_IPV4_SRC,    /* data[0..3] = value, data[4..7] = mask. */
+    XDP_OP_SET_IPV4_DST,
+    XDP_OP_SET_IPV4_TOS,    /* data[0] = value, data[1] = mask. */
+    XDP_OP_SET_IPV4_TTL,
+    XDP_OP_SET_IPV6_SRC,    /* arg = word 0...3; data = value, mask (be32). */
+    XDP_OP_SET_IPV6_DST,
+    XDP_OP_SET_IPV6_TCLASS, /* data[0] = value, data[1] = mask. */
+    XDP_OP_SET_IPV6_HLIMIT,
+    XDP_OP_SET_IPV6_LABEL,  /* data[0..3] = value, data[4..7] = mask (be32). */
+    XDP_OP_SET_TP_SRC,      /* TCP or UDP; data[0..1] value, data[2..3] mask. */
+    XDP_OP_SET_TP_DST,
+    XDP_OP_SET_MARK,        /* arg = value, data[0..3] = mask (host u32). */
+    XDP_OP_SET_PRIORITY,
+    XDP_OP_HASH,            /* arg = basis: dp_hash from L2-L4 fields. */
+    XDP_OP_RECIRC,          /* arg = recirc_id; ends the list. */
+    XDP_OP_USERSPACE,       /* The packet as it is now goes to userspace, which
+                             * runs the netlink actions from the one that 'arg'
+                             * numbers (0-based) on; ends the list. */
+    XDP_OP_N
+};
+
+struct xdp_op {                         /* Map "xdp_ops". */
+    __u8 type;                          /* enum xdp_op_type. */
+    __u8 reserved[3];
+    __u32 arg;
+    __u8 data[8];
+};
+
+/* Frames between BPF and userspace.
+ *
+ * A veth pair of ours, the "trap", connects both sides.  BPF pushes a struct
+ * xdp_upcall_hdr in front of a frame and redirects it to the trap; userspace
+ * reads it from an AF_XDP socket on the far side (a frame that does not fit in
+ * one UMEM frame is passed to an AF_PACKET socket there).  Userspace sends
+ * struct xdp_inject_hdr + frame the other way. */
+#define XDP_UPCALL_MAGIC 0x6f787550u
+#define XDP_INJECT_MAGIC 0x6f78496eu
+
+enum xdp_upcall_reason {
+    XDP_UPCALL_MISS = 1,    /* No megaflow. */
+    XDP_UPCALL_ACTION,      /* XDP_OP_USERSPACE or XDP_FLOW_F_USERSPACE. */
+};
+
+struct xdp_upcall_hdr {                 /* 64 bytes. */
+    __u32 magic;                        /* XDP_UPCALL_MAGIC. */
+    __u32 reason;
+    __u32 in_port;
+    __u32 recirc_id;
+    __u32 skb_mark;
+    __u32 priority;
+    __u32 dp_hash;
+    __u32 len;                          /* Of the frame behind this header. */
+    __u32 flow;                         /* Flow index; 0 for a miss. */
+    __u32 next_action;                  /* XDP_OP_USERSPACE's arg, else 0. */
+    __u32 depth;                        /* Recirculations so far. */
+    __u32 reserved[5];
+};
+
+enum xdp_inject_mode {
+    XDP_INJECT_OUTPUT = 1,  /* Send to 'port' as it is. */
+    XDP_INJECT_PIPELINE,    /* Look up with in_port = 'port'. */
+};
+
+struct xdp_inject_hdr {                 /* 64 bytes. */
+    __u32 magic;                        /* XDP_INJECT_MAGIC. */
+    __u32 mode;
+    __u32 port;
+    __u32 recirc_id;
+    __u32 skb_mark;
+    __u32 priority;
+    __u32 dp_hash;
+    __u32 depth;
+    __u32 reserved[8];
+};
+#ifndef __cplusplus
+_Static_assert(sizeof(struct xdp_upcall_hdr) == 64, "upcall header");
+_Static_assert(sizeof(struct xdp_inject_hdr) == 64, "inject header");
+_Static_assert(sizeof(struct xdp_op) == 16, "op");
+_Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
+#endif
+
+/* Why a frame was dropped: counter index in per-CPU map "xdp_drops", name,
+ * explanation.  Append only. */
+#define XDP_DROP_REASONS(X)                                                \
+    X(ACTION,       "the flow's actions end without an output")            \
+    X(TRUNCATED,    "frame shorter than an Ethernet header")               \
+    X(NO_USERSPACE, "miss or userspace action while no ovs-vswitchd runs") \
+    X(RATE_LIMIT,   "port sent more upcalls than its token bucket allows") \
+    X(UPCALL,       "upcall could not be sent to userspace")               \
+    X(RECIRC_LIMIT, "too many recirculations")                             \
+    X(NO_PORT,      "output to a port that does not exist")                \
+    X(HEADROOM,     "no room to push a header")                            \
+    X(MALFORMED,    "action needs a header that the frame does not have")  \
+    X(TAIL_CALL,    "a pipeline stage is missing")                         \
+    X(BAD_INJECT,   "bad header on a frame from userspace")                \
+    X(INTERNAL,     "internal error")
+
+enum xdp_drop_reason {
+#define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,
+    XDP_DROP_REASONS(XDP_DROP_ENUM)
+#undef XDP_DROP_ENUM
+    XDP_N_DROP_REASONS
+};
+
+/* Per-CPU counters, map "xdp_counters". */
+#define XDP_COUNTERS(X)                                                    \
+    X(RX,         "frames received on ports")                              \
+    X(FORWARDED,  "frames redirected to a port by BPF")                    \
+    X(HIT,        "lookups that found a megaflow")                         \
+    X(MISS,       "lookups that found none")                               \
+    X(MASK_HIT,   "masks tried by all lookups")                            \
+    X(CACHE_HIT,  "lookups answered by the per-CPU mask hint")             \
+    X(UPCALL,     "frames sent to userspace")                              \
+    X(INJECT,     "frames sent by userspace")                              \
+    X(RECIRC,     "recirculations")
+
+enum xdp_counter {
+#define XDP_COUNTER_ENUM(NAME, TEXT) XDP_COUNTER_##NAME,
+    XDP_COUNTERS(XDP_COUNTER_ENUM)
+#undef XDP_COUNTER_ENUM
+    XDP_N_COUNTERS
+};
+
+/* Names of the maps and programs, for the loader. */
+/* Maps:  xdp_config, xdp_buckets, xdp_flows, xdp_masks, xdp_mask_list,
+ *        xdp_ops, xdp_stats, xdp_drops, xdp_counters, xdp_ports (DEVMAP, key
+ *        port_no, value ifindex), xdp_xsks (XSKMAP, key = trap queue),
+ *        xdp_trap (DEVMAP, 1 entry: trap ifindex), xdp_stages (PROG_ARRAY),
+ *        xdp_hints, xdp_scratch, xdp_buckets_rl (upcall token buckets).
+ * Programs in pipeline.bpf.c: one per stage (enum xdp_stage), plus "trap_rx",
+ * which is attached to the far side of the trap and redirects to xdp_xsks,
+ * and "inject", attached to our side of the trap.
+ * Program in root.bpf.c: "root", with const volatile __u32 port_no; loaded and
+ * attached once for each port; tail calls stage XDP_STAGE_INGRESS. */
+enum xdp_stage {
+    XDP_STAGE_INGRESS,      /* Parse, look up, run actions. */
+    XDP_STAGE_RECIRC,       /* Metadata is in scratch; the same again. */
+    XDP_STAGE_ACTIONS,
+    XDP_STAGE_N = 16
+};
+
+#endif /* ovs-xdp-abi.h */
