@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * Every map, with who writes and who reads it.  All are pinned, under their
+ * names, in the datapath's bpffs folder, and outlive ovs-vswitchd. */
+#ifndef MAPS_H
+#define MAPS_H 1
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "ovs-xdp-abi.h"
+
+struct xdp_md;
+int parse_ipv6_ext_global(struct xdp_md *ctx, __u32 ofs, __u32 left,
+			  __u32 proto);
+int parse_nd_global(struct xdp_md *ctx, __u32 ofs, __u32 left);
+#define PARSE_IPV6_EXT(CTX, OFS, LEFT, PROTO, DATA, END) \
+	parse_ipv6_ext_global(CTX, OFS, LEFT, PROTO)
+#define PARSE_ND(CTX, OFS, LEFT, DATA, END, KEY) \
+	parse_nd_global(CTX, OFS, LEFT)
+#include "parse.h"
+
+#define XDP_HINTS 4096
+
+/* State of the packet at hand, kept over tail calls. */
+struct xdp_scratch {
+	struct xdp_flow_key key;
+	struct xdp_offsets offsets;
+	__u32 depth;		/* Recirculations so far. */
+	__u32 flow;		/* Index of the flow that matched. */
+	__u64 ops;		/* Its ops: offset << 32 | count. */
+};
+
+/* Upcall token bucket of one port. */
+struct xdp_bucket_rl {
+	__u64 stamp;		/* Jiffies of the last refill. */
+	__u64 tokens;
+};
+
+/* Settings; key 0.  Written by userspace, read by every program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xdp_config);
+} xdp_config SEC(".maps");
+
+/* Hash table of megaflows: bucket number -> slots.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct xdp_bucket);
+} xdp_buckets SEC(".maps");
+
+/* Flow index -> megaflow.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_FLOWS);
+	__type(key, __u32);
+	__type(value, struct xdp_flow);
+} xdp_flows SEC(".maps");
+
+/* Mask id -> mask.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_MASKS);
+	__type(key, __u32);
+	__type(value, struct xdp_mask);
+} xdp_masks SEC(".maps");
+
+/* Position -> id of a mask in use.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_MASKS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_mask_list SEC(".maps");
+
+/* Pool of compiled actions.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_OPS);
+	__type(key, __u32);
+	__type(value, struct xdp_op);
+} xdp_ops SEC(".maps");
+
+/* Flow index -> statistics.  Written here, read and reset by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XDP_MAX_FLOWS);
+	__type(key, __u32);
+	__type(value, struct xdp_flow_stats);
+} xdp_stats SEC(".maps");
+
+/* enum xdp_drop_reason -> frames.  Written here, read by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XDP_N_DROP_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} xdp_drops SEC(".maps");
+
+/* enum xdp_counter -> events.  Written here, read by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XDP_N_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} xdp_counters SEC(".maps");
+
+/* Port number -> device.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_ports SEC(".maps");
+
+/* Queue of the trap's far side -> AF_XDP socket; an entry goes with its
+ * socket.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_xsks SEC(".maps");
+
+/* Key 0 -> near side of the trap.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_trap SEC(".maps");
+
+/* enum xdp_stage -> program "stage_<name>".  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, XDP_STAGE_N);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_stages SEC(".maps");
+
+/* Packet hash -> id of the mask that matched last.  Private to BPF. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XDP_HINTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_hints SEC(".maps");
+
+/* Key 0 -> state of the packet at hand.  Private to BPF: an XDP program is not
+ * preempted by another on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xdp_scratch);
+} xdp_scratch SEC(".maps");
+
+/* Port number -> upcall token bucket.  Private to BPF; races between CPUs only
+ * make the limit inexact. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct xdp_bucket_rl);
+} xdp_buckets_rl SEC(".maps");
+
+static __always_inline struct xdp_scratch *
+scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&xdp_scratch, &zero);
+}
+
+static __always_inline void
+count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&xdp_counters, &counter);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline void
+count_add(__u32 counter, __u64 add)
+{
+	__u64 *n = bpf_map_lookup_elem(&xdp_counters, &counter);
+
+	if (n)
+		*n += add;
+}
+
+#endif /* maps.h */
