@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * Network device settings; see rtnl.h. */
+
+#include <config.h>
+#include "rtnl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* libnl's errors are negative NLE_* numbers. */
+static int
+nl_to_errno(int error)
+{
+    switch (-error) {
+    case 0: return 0;
+    case NLE_EXIST: return EEXIST;
+    case NLE_PERM: return EPERM;
+    case NLE_NOMEM: return ENOMEM;
+    case NLE_NODEV: case NLE_OBJ_NOTFOUND: return ENODEV;
+    case NLE_OPNOTSUPP: return EOPNOTSUPP;
+    case NLE_BUSY: return EBUSY;
+    case NLE_RANGE: return ERANGE;
+    default: return EINVAL;
+    }
+}
+
+static int
+nl_open(struct nl_sock **skp)
+{
+    int error;
+
+    *skp = nl_socket_alloc();
+    if (!*skp) {
+        return ENOMEM;
+    }
+    error = nl_connect(*skp, NETLINK_ROUTE);
+    if (error) {
+        nl_socket_free(*skp);
+        return nl_to_errno(error);
+    }
+    return 0;
+}
+
+int
+rtnl_veth_create(const char *name, const char *peer, unsigned n_queues)
+{
+    struct rtnl_link *link, *peer_link;
+    struct nl_sock *sk;
+    int error = nl_open(&sk);
+
+    if (error) {
+        return error;
+    }
+    link = rtnl_link_veth_alloc();
+    if (!link) {
+        nl_socket_free(sk);
+        return ENOMEM;
+    }
+    peer_link = rtnl_link_veth_get_peer(link);
+    rtnl_link_set_name(link, name);
+    rtnl_link_set_num_rx_queues(link, n_queues);
+    rtnl_link_set_num_tx_queues(link, n_queues);
+    rtnl_link_set_name(peer_link, peer);
+    rtnl_link_set_num_rx_queues(peer_link, n_queues);
+    rtnl_link_set_num_tx_queues(peer_link, n_queues);
+    error = rtnl_link_add(sk, link, NLM_F_CREATE | NLM_F_EXCL);
+    rtnl_link_put(peer_link);
+    rtnl_link_put(link);
+    nl_socket_free(sk);
+    return nl_to_errno(error);
+}
+
+/* Applies 'change' (NULL: delete) to the link 'name'. */
+static int
+link_change(const char *name, struct rtnl_link *change)
+{
+    struct rtnl_link *link;
+    struct nl_sock *sk;
+    int error = nl_open(&sk);
+
+    if (error) {
+        return error;
+    }
+    error = rtnl_link_get_kernel(sk, 0, name, &link);
+    if (!error) {
+        error = (change ? rtnl_link_change(sk, link, change, 0)
+                 : rtnl_link_delete(sk, link));
+        rtnl_link_put(link);
+    }
+    nl_socket_free(sk);
+    return nl_to_errno(error);
+}
+
+int
+rtnl_link_delete_by_name(const char *name)
+{
+    return link_change(name, NULL);
+}
+
+int
+rtnl_set_up(const char *name)
+{
+    struct rtnl_link *change = rtnl_link_alloc();
+    int error;
+
+    rtnl_link_set_flags(change, IFF_UP);
+    error = link_change(name, change);
+    rtnl_link_put(change);
+    return error;
+}
+
+int
+rtnl_set_mtu(const char *name, unsigned int mtu)
+{
+    struct rtnl_link *change = rtnl_link_alloc();
+    int error;
+
+    rtnl_link_set_mtu(change, mtu);
+    error = link_change(name, change);
+    rtnl_link_put(change);
+    return error;
+}
+
+bool
+rtnl_is_veth_pair(const char *name, const char *peer)
+{
+    struct rtnl_link *link;
+    struct nl_sock *sk;
+    bool is_pair = false;
+
+    if (nl_open(&sk)) {
+        return false;
+    }
+    if (!rtnl_link_get_kernel(sk, 0, name, &link)) {
+        const char *type = rtnl_link_get_type(link);
+
+        is_pair = (type && !strcmp(type, "veth")
+                   && rtnl_link_get_link(link) == (int) if_nametoindex(peer));
+        rtnl_link_put(link);
+    }
+    nl_socket_free(sk);
+    return is_pair;
+}
+
+static int
+ethtool(const char *name, void *data)
+{
+    struct ifreq ifr;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    ifr.ifr_data = data;
+    if (ioctl(fd, SIOCETHTOOL, &ifr)) {
+        error = errno;
+    }
+    close(fd);
+    return error;
+}
+
+int
+rtnl_set_offloads_for_xdp(const char *name)
+{
+    static const struct { uint32_t cmd; uint32_t on; } settings[] = {
+        { ETHTOOL_STXCSUM, 0 }, { ETHTOOL_SSG, 0 }, { ETHTOOL_STSO, 0 },
+        { ETHTOOL_SGSO, 0 }, { ETHTOOL_SGRO, 1 },
+    };
+    struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+    int error = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        struct ethtool_value value = { settings[i].cmd, settings[i].on };
+        int retval = ethtool(name, &value);
+
+        error = error ? error : retval;
+    }
+    if (!ethtool(name, &flags)) {
+        flags.cmd = ETHTOOL_SFLAGS;
+        flags.data &= ~(ETH_FLAG_TXVLAN | ETH_FLAG_LRO);
+        ethtool(name, &flags);
+    }
+    return error;
+}
+
+void
+rtnl_disable_ipv6(const char *name)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
+             name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ignore(write(fd, "1", 1));
+        close(fd);
+    }
+}
+
+unsigned int
+rtnl_n_rx_queues(const char *name)
+{
+    struct rtnl_link *link;
+    struct nl_sock *sk;
+    unsigned int n = 1;
+
+    if (nl_open(&sk)) {
+        return 1;
+    }
+    if (!rtnl_link_get_kernel(sk, 0, name, &link)) {
+        n = rtnl_link_get_num_rx_queues(link);
+        rtnl_link_put(link);
+    }
+    nl_socket_free(sk);
+    return n ? n : 1;
+}

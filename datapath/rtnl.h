@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * What the datapath does to network devices, by rtnetlink (libnl) and ethtool.
+ * All return 0 or a positive errno and log nothing. */
+#ifndef RTNL_H
+#define RTNL_H 1
+
+#include <stdbool.h>
+
+/* Makes a veth pair with 'n_queues' queues on each end.  EEXIST if one of the
+ * names is taken. */
+int rtnl_veth_create(const char *name, const char *peer, unsigned n_queues);
+int rtnl_link_delete_by_name(const char *name);
+int rtnl_set_up(const char *name);
+int rtnl_set_mtu(const char *name, unsigned int mtu);
+/* True if 'name' is a veth whose other end is 'peer'. */
+bool rtnl_is_veth_pair(const char *name, const char *peer);
+/* Turns transmit checksums, segmentation and VLAN offload off, GRO on: frames
+ * of 'name' then reach an XDP program on its peer whole. */
+int rtnl_set_offloads_for_xdp(const char *name);
+/* Keeps the kernel from sending IPv6 frames of its own on 'name'. */
+void rtnl_disable_ipv6(const char *name);
+unsigned int rtnl_n_rx_queues(const char *name);
+
+#endif /* rtnl.h */

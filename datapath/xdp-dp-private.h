@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * What the files of datapath/ share about a datapath. */
+#ifndef XDP_DP_PRIVATE_H
+#define XDP_DP_PRIVATE_H 1
+
+#include "xdp-dp.h"
+
+struct bpf_object;
+struct bpf_program;
+
+/* Name of a file in the datapath's bpffs folder; the caller frees it. */
+char *xdp_dp_pin_path(const struct xdp_dp *, const char *file);
+const char *xdp_dp_pin_dir(const struct xdp_dp *);
+/* Descriptor of the pipeline's map 'name'; belongs to the datapath. */
+int xdp_dp_map_fd(const struct xdp_dp *, const char *name);
+/* Attaches 'prog_fd' to 'ifindex' with XDP 'flags' through a link pinned as
+ * 'file'.  EBUSY: another program is there. */
+int xdp_dp_attach(const struct xdp_dp *, int prog_fd, int ifindex,
+                  uint32_t flags, const char *file);
+
+int xdp_ports_create(struct xdp_dp *, bool adopt, struct xdp_ports **);
+void xdp_ports_close(struct xdp_ports *);
+/* Detaches all. */
+void xdp_ports_destroy(struct xdp_ports *);
+
+#endif /* xdp-dp-private.h */

@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * Opening, adopting and destroying a datapath.
+ *
+ * Everything the kernel needs is pinned in one bpffs folder,
+ * <bpffs>/ovs-xdp-<network namespace>-<name>/: the maps under their names, and
+ * links as "link_*".  The folder is the datapath; this process may come and
+ * go. */
+
+#include <config.h>
+#include "xdp-dp.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf-util.h"
+#include "flow-table.h"
+#include "hash.h"
+#include "openvswitch/vlog.h"
+#include "pipeline.skel.h"
+#include "rtnl.h"
+#include "util.h"
+#include "xdp-dp-private.h"
+
+VLOG_DEFINE_THIS_MODULE(xdp_dp);
+
+#define BPFFS_MAGIC_NUMBER 0xcafe4a11
+#define META_MAP "xdp_meta"
+#define MAX_TRAP_QUEUES 8
+
+/* A map in this process's memory. */
+struct mapping {
+    void *base;
+    size_t size;
+};
+
+enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_MASKS,
+       MAPPING_MASK_LIST, MAPPING_OPS, N_MAPPINGS };
+
+static const char *const mapping_names[N_MAPPINGS] = {
+    "xdp_config", "xdp_buckets", "xdp_flows", "xdp_masks", "xdp_mask_list",
+    "xdp_ops",
+};
+
+struct xdp_dp {
+    char *name;
+    char *pin_dir;
+    int lock_fd;                /* Abstract socket: one owner at a time. */
+    bool adopted;
+    struct pipeline_bpf *skel;
+    struct mapping mappings[N_MAPPINGS];
+    struct flow_table *flow_table;
+    struct xdp_ports *ports;
+    char near[IFNAMSIZ];        /* Trap: BPF redirects here. */
+    char far[IFNAMSIZ];         /* Trap: AF_XDP sockets are here. */
+};
+
+/* Names. */
+
+static const char *
+bpffs_dir(void)
+{
+    const char *dir = getenv("OVS_XDP_BPFFS");
+
+    return dir && dir[0] ? dir : "/sys/fs/bpf";
+}
+
+/* Network namespaces are told apart by the inode of their file. */
+static unsigned long long int
+netns_id(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+static char *
+folder_prefix(void)
+{
+    return xasprintf("ovs-xdp-%llu-", netns_id());
+}
+
+const char *
+xdp_dp_pin_dir(const struct xdp_dp *dp)
+{
+    return dp->pin_dir;
+}
+
+char *
+xdp_dp_pin_path(const struct xdp_dp *dp, const char *file)
+{
+    return xasprintf("%s/%s", dp->pin_dir, file);
+}
+
+int
+xdp_dp_for_each(void (*cb)(const char *name, void *aux), void *aux)
+{
+    DIR *stream = opendir(bpffs_dir());
+    char *prefix = folder_prefix();
+    struct dirent *entry;
+
+    while (stream && (entry = readdir(stream))) {
+        if (!strncmp(entry->d_name, prefix, strlen(prefix))) {
+            cb(entry->d_name + strlen(prefix), aux);
+        }
+    }
+    if (stream) {
+        closedir(stream);
+    }
+    free(prefix);
+    return 0;
+}
+
+/* Preconditions. */
+
+static int
+check_bpffs(void)
+{
+    const char *dir = bpffs_dir();
+    struct statfs fs;
+
+    if (!statfs(dir, &fs) && fs.f_type == BPFFS_MAGIC_NUMBER) {
+        return 0;
+    }
+    if (mount("bpf", dir, "bpf", 0, "mode=0700")) {
+        VLOG_ERR("%s is not a bpffs and none can be mounted there (%s): "
+                 "mount one with \"mount -t bpf bpf %s\"",
+                 dir, ovs_strerror(errno), dir);
+        return ENOENT;
+    }
+    VLOG_INFO("mounted a bpffs on %s", dir);
+    return 0;
+}
+
+/* An abstract socket goes with the process, however that ends, and is told
+ * apart by network namespace, as a datapath is. */
+static int
+lock(const char *pin_dir, int *fdp)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd < 0) {
+        return errno;
+    }
+    snprintf(&sun.sun_path[1], sizeof sun.sun_path - 1, "ovs-xdp/%08x",
+             hash_string(pin_dir, 0));
+    if (bind(fd, (struct sockaddr *) &sun, sizeof sun)) {
+        error = errno == EADDRINUSE ? EBUSY : errno;
+        VLOG_ERR("datapath %s is in use by another process (%s)", pin_dir,
+                 ovs_strerror(error));
+        close(fd);
+        return error;
+    }
+    *fdp = fd;
+    return 0;
+}
+
+/* Changes when a map or the ABI does, so that pins of another make are told
+ * from ours. */
+static uint64_t
+fingerprint(const struct bpf_object *object)
+{
+    const struct bpf_map *map;
+    uint32_t hash = hash_int(XDP_ABI_VERSION, XDP_KEY_SEQ);
+
+    bpf_object__for_each_map(map, object) {
+        if (!bpf_map__is_internal(map)) {
+            hash = hash_string(bpf_map__name(map), hash);
+            hash = hash_int(bpf_map__type(map), hash);
+            hash = hash_int(bpf_map__key_size(map), hash);
+            hash = hash_int(bpf_map__value_size(map), hash);
+            hash = hash_int(bpf_map__max_entries(map), hash);
+            hash = hash_int(bpf_map__map_flags(map), hash);
+        }
+    }
+    return (uint64_t) XDP_ABI_VERSION << 32 | hash;
+}
+
+static uint64_t
+read_pinned_fingerprint(const struct xdp_dp *dp)
+{
+    char *path = xdp_dp_pin_path(dp, META_MAP);
+    int fd = bpf_obj_get(path);
+    uint64_t value = 0;
+    uint32_t zero = 0;
+
+    if (fd >= 0) {
+        bpf_map_lookup_elem(fd, &zero, &value);
+        close(fd);
+    }
+    free(path);
+    return value;
+}
+
+static int
+pin_fingerprint(const struct xdp_dp *dp, uint64_t value)
+{
+    char *path = xdp_dp_pin_path(dp, META_MAP);
+    int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, META_MAP, 4, 8, 1, NULL);
+    uint32_t zero = 0;
+    int error = 0;
+
+    if (fd < 0 || bpf_map_update_elem(fd, &zero, &value, BPF_ANY)
+        || bpf_obj_pin(fd, path)) {
+        error = errno;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return error;
+}
+
+/* Maps and programs. */
+
+int
+xdp_dp_map_fd(const struct xdp_dp *dp, const char *name)
+{
+    return bpf_object__find_map_fd_by_name(dp->skel->obj, name);
+}
+
+static int
+pin_maps(const struct xdp_dp *dp)
+{
+    struct bpf_map *map;
+
+    bpf_object__for_each_map(map, dp->skel->obj) {
+        char *path = xdp_dp_pin_path(dp, bpf_map__name(map));
+        int error = 0;
+
+        if (!bpf_map__is_internal(map)
+            && bpf_obj_pin(bpf_map__fd(map), path)) {
+            error = errno;
+            VLOG_ERR("cannot pin %s (%s)", path, ovs_strerror(error));
+        }
+        free(path);
+        if (error) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static int
+map_memory(struct xdp_dp *dp)
+{
+    size_t page = sysconf(_SC_PAGESIZE);
+
+    for (int i = 0; i < N_MAPPINGS; i++) {
+        struct bpf_map *map
+            = bpf_object__find_map_by_name(dp->skel->obj, mapping_names[i]);
+        struct mapping *m = &dp->mappings[i];
+        size_t value_size = ROUND_UP(bpf_map__value_size(map), 8);
+
+        m->size = ROUND_UP(value_size * bpf_map__max_entries(map), page);
+        m->base = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       bpf_map__fd(map), 0);
+        if (m->base == MAP_FAILED) {
+            m->base = NULL;
+            VLOG_ERR("cannot map %s into memory (%s)", mapping_names[i],
+                     ovs_strerror(errno));
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* Replacing an entry of the PROG_ARRAY loses no packet. */
+static int
+set_stages(const struct xdp_dp *dp)
+{
+    static const struct { uint32_t stage; const char *name; } stages[] = {
+        { XDP_STAGE_INGRESS, "stage_ingress" },
+        { XDP_STAGE_RECIRC, "stage_recirc" },
+        { XDP_STAGE_ACTIONS, "stage_actions" },
+    };
+    int fd = xdp_dp_map_fd(dp, "xdp_stages");
+
+    for (int i = ARRAY_SIZE(stages) - 1; i >= 0; i--) {
+        struct bpf_program *prog = bpf_object__find_program_by_name(
+            dp->skel->obj, stages[i].name);
+        int prog_fd = bpf_program__fd(prog);
+
+        if (bpf_map_update_elem(fd, &stages[i].stage, &prog_fd, BPF_ANY)) {
+            VLOG_ERR("cannot set pipeline stage %s (%s)", stages[i].name,
+                     ovs_strerror(errno));
+            return errno;
+        }
+    }
+    return 0;
+}
+
+int
+xdp_dp_attach(const struct xdp_dp *dp, int prog_fd, int ifindex,
+              uint32_t flags, const char *file)
+{
+    LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+    char *path = xdp_dp_pin_path(dp, file);
+    int fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
+    int error = 0;
+
+    if (fd < 0) {
+        error = errno;
+    } else {
+        unlink(path);
+        if (bpf_obj_pin(fd, path)) {
+            error = errno;
+        }
+        close(fd);
+    }
+    free(path);
+    return error;
+}
+
+/* The trap. */
+
+/* Gives the device the greatest MTU that it takes. */
+static void
+set_max_mtu(const char *name)
+{
+    static const unsigned int mtus[] = { 65535, 65000, 32000, 9600, 3400 };
+
+    for (size_t i = 0; i < ARRAY_SIZE(mtus); i++) {
+        if (!rtnl_set_mtu(name, mtus[i])) {
+            return;
+        }
+    }
+}
+
+static int
+make_trap(struct xdp_dp *dp)
+{
+    long int n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned int n_queues = MAX(1, MIN(n_cpus, MAX_TRAP_QUEUES));
+    const char *const names[] = { dp->near, dp->far };
+    int error;
+
+    if (if_nametoindex(dp->near)) {
+        rtnl_link_delete_by_name(dp->near);
+    }
+    error = rtnl_veth_create(dp->near, dp->far, n_queues);
+    if (error) {
+        VLOG_ERR("cannot create the veth pair %s/%s for upcalls (%s)",
+                 dp->near, dp->far, ovs_strerror(error));
+        return error;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        rtnl_disable_ipv6(names[i]);
+        rtnl_set_offloads_for_xdp(names[i]);
+        set_max_mtu(names[i]);
+        error = rtnl_set_up(names[i]);
+        if (error) {
+            VLOG_ERR("cannot set %s up (%s)", names[i], ovs_strerror(error));
+            return error;
+        }
+    }
+    return 0;
+}
+
+static int
+replace_link_program(const struct xdp_dp *dp, const char *file, int prog_fd)
+{
+    char *path = xdp_dp_pin_path(dp, file);
+    int fd = bpf_obj_get(path);
+    int error = 0;
+
+    free(path);
+    if (fd < 0) {
+        return errno;
+    }
+    error = bpf_link_update(fd, prog_fd, NULL) ? errno : 0;
+    close(fd);
+    return error;
+}
+
+static int
+set_up_trap(struct xdp_dp *dp)
+{
+    int inject_fd = bpf_program__fd(dp->skel->progs.inject);
+    int rx_fd = bpf_program__fd(dp->skel->progs.trap_rx);
+    uint32_t zero = 0, ifindex;
+    int error;
+
+    if (dp->adopted && rtnl_is_veth_pair(dp->near, dp->far)
+        && !replace_link_program(dp, "link_inject", inject_fd)
+        && !replace_link_program(dp, "link_trap", rx_fd)) {
+        return 0;
+    }
+    error = make_trap(dp);
+    if (error) {
+        return error;
+    }
+    error = xdp_dp_attach(dp, inject_fd, if_nametoindex(dp->near),
+                          XDP_FLAGS_DRV_MODE, "link_inject");
+    if (!error) {
+        error = xdp_dp_attach(dp, rx_fd, if_nametoindex(dp->far),
+                              XDP_FLAGS_DRV_MODE, "link_trap");
+    }
+    if (error) {
+        VLOG_ERR("cannot attach XDP programs to %s/%s (%s): a kernel of at "
+                 "least 6.1 is needed", dp->near, dp->far,
+                 ovs_strerror(error));
+        return error;
+    }
+    ifindex = if_nametoindex(dp->near);
+    if (bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_trap"), &zero, &ifindex,
+                            BPF_ANY)) {
+        return errno;
+    }
+    return 0;
+}
+
+int
+xdp_dp_trap_far_ifindex(const struct xdp_dp *dp)
+{
+    return if_nametoindex(dp->far);
+}
+
+unsigned int
+xdp_dp_trap_n_queues(const struct xdp_dp *dp)
+{
+    return rtnl_n_rx_queues(dp->far);
+}
+
+int
+xdp_dp_xsks_map_fd(const struct xdp_dp *dp)
+{
+    return xdp_dp_map_fd(dp, "xdp_xsks");
+}
+
+/* Opening. */
+
+static struct xdp_config *
+config(const struct xdp_dp *dp)
+{
+    return dp->mappings[MAPPING_CONFIG].base;
+}
+
+static int
+read_stats(void *dp_, uint32_t flow, struct xdp_flow_stats *sum)
+{
+    struct xdp_dp *dp = dp_;
+    int n_cpus = libbpf_num_possible_cpus();
+    struct xdp_flow_stats *stats = xcalloc(n_cpus, sizeof *stats);
+    int error = 0;
+
+    memset(sum, 0, sizeof *sum);
+    if (bpf_map_lookup_elem(xdp_dp_map_fd(dp, "xdp_stats"), &flow, stats)) {
+        error = errno;
+    }
+    for (int i = 0; i < n_cpus; i++) {
+        sum->packets += stats[i].packets;
+        sum->bytes += stats[i].bytes;
+        sum->used = MAX(sum->used, stats[i].used);
+        sum->tcp_flags |= stats[i].tcp_flags;
+    }
+    free(stats);
+    return error;
+}
+
+static int
+clear_stats(void *dp_, uint32_t flow)
+{
+    struct xdp_dp *dp = dp_;
+    int n_cpus = libbpf_num_possible_cpus();
+    struct xdp_flow_stats *stats = xcalloc(n_cpus, sizeof *stats);
+    int error = bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_stats"), &flow,
+                                    stats, BPF_ANY) ? errno : 0;
+
+    free(stats);
+    return error;
+}
+
+static int
+open_flow_table(struct xdp_dp *dp)
+{
+    struct flow_table_maps maps = {
+        .config = config(dp),
+        .buckets = dp->mappings[MAPPING_BUCKETS].base,
+        .flows = dp->mappings[MAPPING_FLOWS].base,
+        .masks = dp->mappings[MAPPING_MASKS].base,
+        .mask_list = dp->mappings[MAPPING_MASK_LIST].base,
+        .ops = dp->mappings[MAPPING_OPS].base,
+        .read_stats = read_stats,
+        .clear_stats = clear_stats,
+        .aux = dp,
+    };
+
+    return flow_table_create(&maps, dp->adopted, &dp->flow_table);
+}
+
+/* The coarse clock ticks once a jiffy. */
+static uint32_t
+kernel_hz(void)
+{
+    struct timespec res;
+
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &res) || res.tv_nsec <= 0) {
+        return 250;
+    }
+    return (1000000000 + res.tv_nsec / 2) / res.tv_nsec;
+}
+
+/* Decides between adoption and a new start; EBUSY... as xdp_dp_open(). */
+static int
+prepare_pins(struct xdp_dp *dp, bool create, uint64_t ours)
+{
+    uint64_t pinned;
+
+    if (access(dp->pin_dir, F_OK)) {
+        if (!create) {
+            return ENODEV;
+        }
+    } else {
+        pinned = read_pinned_fingerprint(dp);
+        if (pinned == ours) {
+            dp->adopted = true;
+            return 0;
+        }
+        VLOG_WARN("%s: pins of another version (%#"PRIx64", ours "
+                  "%#"PRIx64"); replacing them", dp->pin_dir, pinned, ours);
+        int error = bpf_util_unpin_dir(dp->pin_dir);
+        if (error) {
+            return error;
+        }
+    }
+    return bpf_util_make_dir(dp->pin_dir);
+}
+
+static int
+open__(struct xdp_dp *dp, bool create)
+{
+    uint64_t ours;
+    int error;
+
+    dp->skel = pipeline_bpf__open();
+    if (!dp->skel) {
+        return errno;
+    }
+    ours = fingerprint(dp->skel->obj);
+    error = prepare_pins(dp, create, ours);
+    if (error) {
+        return error;
+    }
+    if (dp->adopted) {
+        error = bpf_util_reuse_maps(dp->skel->obj, dp->pin_dir);
+    }
+    error = error ? error : bpf_util_load(dp->skel->obj, "pipeline");
+    if (!error && !dp->adopted) {
+        error = pin_maps(dp);
+        error = error ? error : pin_fingerprint(dp, ours);
+    }
+    error = error ? error : map_memory(dp);
+    if (error) {
+        return error;
+    }
+    config(dp)->abi_version = XDP_ABI_VERSION;
+    config(dp)->hz = kernel_hz();
+    error = open_flow_table(dp);
+    error = error ? error : set_stages(dp);
+    error = error ? error : set_up_trap(dp);
+    return error ? error : xdp_ports_create(dp, dp->adopted, &dp->ports);
+}
+
+int
+xdp_dp_open(const char *name, bool create, struct xdp_dp **dpp)
+{
+    struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+    struct xdp_dp *dp;
+    char *prefix;
+    uint32_t hash;
+    int error;
+
+    *dpp = NULL;
+    bpf_util_init();
+    error = check_bpffs();
+    if (error) {
+        return error;
+    }
+    setrlimit(RLIMIT_MEMLOCK, &unlimited);
+
+    dp = xzalloc(sizeof *dp);
+    dp->lock_fd = -1;
+    dp->name = xstrdup(name);
+    prefix = folder_prefix();
+    dp->pin_dir = xasprintf("%s/%s%s", bpffs_dir(), prefix, name);
+    free(prefix);
+    hash = hash_string(name, 0);
+    snprintf(dp->near, sizeof dp->near, "oxn%08x", hash);
+    snprintf(dp->far, sizeof dp->far, "oxf%08x", hash);
+
+    error = create || !access(dp->pin_dir, F_OK) ? 0 : ENODEV;
+    error = error ? error : lock(dp->pin_dir, &dp->lock_fd);
+    if (!error) {
+        error = open__(dp, create);
+        if (error && !dp->adopted) {
+            bpf_util_unpin_dir(dp->pin_dir);
+        }
+    }
+    if (error) {
+        xdp_dp_close(dp);
+        return error;
+    }
+    VLOG_INFO("%s datapath %s", dp->adopted ? "adopted" : "created",
+              dp->pin_dir);
+    *dpp = dp;
+    return 0;
+}
+
+void
+xdp_dp_close(struct xdp_dp *dp)
+{
+    if (!dp) {
+        return;
+    }
+    xdp_ports_close(dp->ports);
+    flow_table_destroy(dp->flow_table);
+    for (int i = 0; i < N_MAPPINGS; i++) {
+        if (dp->mappings[i].base) {
+            munmap(dp->mappings[i].base, dp->mappings[i].size);
+        }
+    }
+    pipeline_bpf__destroy(dp->skel);
+    if (dp->lock_fd >= 0) {
+        close(dp->lock_fd);
+    }
+    free(dp->pin_dir);
+    free(dp->name);
+    free(dp);
+}
+
+int
+xdp_dp_destroy(struct xdp_dp *dp)
+{
+    int error;
+
+    xdp_ports_destroy(dp->ports);
+    dp->ports = NULL;
+    rtnl_link_delete_by_name(dp->near);
+    error = bpf_util_unpin_dir(dp->pin_dir);
+    xdp_dp_close(dp);
+    return error;
+}
+
+void
+xdp_dp_set_upcalls(struct xdp_dp *dp, bool enable)
+{
+    __atomic_store_n(&config(dp)->upcalls_enabled, enable, __ATOMIC_RELEASE);
+}
+
+bool
+xdp_dp_adopted(const struct xdp_dp *dp)
+{
+    return dp->adopted;
+}
+
+static int
+read_counters(const struct xdp_dp *dp, const char *map, uint32_t n,
+              uint64_t *values)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; !error && i < n; i++) {
+        error = bpf_util_read_percpu(xdp_dp_map_fd(dp, map), i, 1, &values[i]);
+    }
+    return error;
+}
+
+int
+xdp_dp_get_drops(const struct xdp_dp *dp, uint64_t *drops)
+{
+    return read_counters(dp, "xdp_drops", XDP_N_DROP_REASONS, drops);
+}
+
+int
+xdp_dp_get_counters(const struct xdp_dp *dp, uint64_t *counters)
+{
+    return read_counters(dp, "xdp_counters", XDP_N_COUNTERS, counters);
+}
+
+struct flow_table *
+xdp_dp_flow_table(const struct xdp_dp *dp)
+{
+    return dp->flow_table;
+}
+
+struct xdp_ports *
+xdp_dp_ports(const struct xdp_dp *dp)
+{
+    return dp->ports;
+}
