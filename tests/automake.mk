@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# ---- make check: cmocka programs, no namespaces ---------------------------------
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/test-upcall
+endif
+check_PROGRAMS += tests/fuzz-parse-replay
+TESTS = $(check_PROGRAMS)
+TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
+
+tests_test_upcall_SOURCES = tests/test-upcall.c
+tests_test_upcall_LDADD = $(TESTS_LDADD)
+
+# ---- The parser against Open vSwitch's: random packets here, guided by make fuzz -
+tests_fuzz_parse_replay_SOURCES = tests/fuzz-parse.c
+tests_fuzz_parse_replay_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_MAIN
+tests_fuzz_parse_replay_LDADD = @OVS_LIBS@
+CLEANFILES += tests/fuzz-parse
+
+tests/fuzz-parse: tests/fuzz-parse.c $(BPF_HDRS) $(OVS_STAMP)
+	@$(MKDIR_P) tests
+	$(AM_V_GEN)$(CLANG) -g -O1 -fsanitize=fuzzer,address -fno-strict-aliasing \
+		$(AM_CPPFLAGS) $(srcdir)/tests/fuzz-parse.c -o $@ @OVS_LIBS@
+
+# New inputs stay in tests/fuzz-corpus of the build folder, for the next run.
+fuzz: tests/fuzz-parse
+	@$(MKDIR_P) tests/fuzz-corpus
+	cd tests && ./fuzz-parse -max_total_time=$(FUZZ_TIME) -max_len=2048 fuzz-corpus
+
+# ---- make check-system: Autotest suites with namespaces and traffic --------------
+SYSTEM_AT = \
+	tests/system-xdp-macros.at \
+	tests/system-xdp-testsuite.at \
+	tests/xdp-forwarding.at \
+	tests/xdp-ports.at \
+	tests/xdp-restart.at \
+	tests/xdp-testsuite.at
+EXTRA_DIST += \
+	$(SYSTEM_AT) \
+	tests/run \
+	tests/count-check \
+	tests/guest-run \
+	tests/kernels \
+	tests/run-suite \
+	tests/system-traffic.known-failures
+
+SYSTEM_DIR = tests/system
+SYSTEM_TRAFFIC_TESTSUITE = $(SYSTEM_DIR)/system-xdp-testsuite
+XDP_TESTSUITE = $(SYSTEM_DIR)/xdp-testsuite
+CLEANFILES += $(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE)
+
+# The scenarios use Open vSwitch's own files and programs, and our daemon.
+SYSTEM_PATH = $(abs_top_builddir)/vswitchd:utilities:ovsdb:vtep:tests:ipsec
+
+$(SYSTEM_DIR)/atconfig: $(OVS_STAMP) Makefile
+	@$(MKDIR_P) $(SYSTEM_DIR)
+	$(AM_V_GEN)printf '%s\n' \
+		"at_testdir='tests'" \
+		"abs_builddir='$(OVS)/build/tests'" \
+		"at_srcdir='$(OVS)/source/tests'" \
+		"abs_srcdir='$(OVS)/source/tests'" \
+		"at_top_srcdir='$(OVS)/source'" \
+		"abs_top_srcdir='$(OVS)/source'" \
+		"at_top_build_prefix='$(OVS)/build/'" \
+		"abs_top_builddir='$(OVS)/build'" \
+		'at_top_builddir=$$at_top_build_prefix' \
+		"EXEEXT=''" \
+		"AUTOTEST_PATH='$(SYSTEM_PATH)'" \
+		"SHELL='/bin/bash'" >$@
+
+$(SYSTEM_DIR)/atlocal: $(OVS_STAMP)
+	@$(MKDIR_P) $(SYSTEM_DIR)
+	$(AM_V_GEN)cp openvswitch/build/tests/atlocal $@
+
+$(SYSTEM_DIR)/package.m4: Makefile
+	@$(MKDIR_P) $(SYSTEM_DIR)
+	$(AM_V_GEN)printf 'm4_define([AT_PACKAGE_%s], [%s])\n' \
+		NAME $(PACKAGE_NAME) TARNAME $(PACKAGE_TARNAME) \
+		VERSION $(PACKAGE_VERSION) STRING '$(PACKAGE_STRING)' \
+		BUGREPORT '$(PACKAGE_NAME)' >$@
+
+$(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE): $(SYSTEM_AT) $(OVS_STAMP) \
+		$(SYSTEM_DIR)/package.m4
+	$(AM_V_GEN)$(AUTOM4TE) --language=autotest -I $(SYSTEM_DIR) \
+		-I $(srcdir) -I openvswitch/source -o $@.tmp \
+		$(srcdir)/tests/$(@F).at && mv $@.tmp $@
+
+SYSTEM_DEPS = all $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal \
+	$(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE)
+RUN_SUITE = $(srcdir)/utilities/isolate $(srcdir)/tests/run-suite
+
+check-system-own: $(SYSTEM_DEPS)
+	$(RUN_SUITE) --results $(SYSTEM_DIR)/own.results \
+		$(XDP_TESTSUITE) $(SYSTEM_DIR) $(TESTSUITEFLAGS)
+
+check-system-traffic: $(SYSTEM_DEPS)
+	$(RUN_SUITE) --known $(srcdir)/tests/system-traffic.known-failures \
+		--results $(SYSTEM_DIR)/traffic.results \
+		$(SYSTEM_TRAFFIC_TESTSUITE) $(SYSTEM_DIR) $(TESTSUITEFLAGS)
+
+# Both, and a failure in the first does not hide the second.
+check-system: $(SYSTEM_DEPS)
+	@rc=0; \
+	$(MAKE) $(AM_MAKEFLAGS) check-system-own || rc=1; \
+	$(MAKE) $(AM_MAKEFLAGS) check-system-traffic || rc=1; \
+	exit $$rc
+
+# ---- make check-kernels: stock kernels in qemu ------------------------------------
+check-kernels: all
+	$(srcdir)/tests/kernels $(abs_top_builddir) $(KERNELS)
+
+clean-tests:
+	rm -rf $(SYSTEM_DIR)
+
+FUZZ_TIME = 60
+
+.PHONY: check-kernels fuzz check-system check-system-own check-system-traffic clean-tests
