@@ -94,8 +94,9 @@ parse_by_ovs(const uint8_t *data, size_t size, struct flow *flow)
 static void
 parse_by_bpf(const uint8_t *data, size_t size, struct xdp_flow_key *key)
 {
-    parse_packet(CONST_CAST(uint8_t *, data),
-                 CONST_CAST(uint8_t *, data + size), key);
+    struct xdp_offsets offsets;
+
+    parse_frame(NULL, data, data + size, size, key, &offsets);
 }
 
 static void
