@@ -106,7 +106,7 @@ struct mask_walk {
 static long
 mask_walk_step(__u32 i, struct mask_walk *walk)
 {
-	__u32 *mask_id = bpf_map_lookup_elem(&xdp_mask_list, &i);
+	__u64 *mask_id = bpf_map_lookup_elem(&xdp_mask_list, &i);
 	__u32 zero = 0;
 	struct xdp_scratch *s = bpf_map_lookup_elem(&xdp_scratch, &zero);
 

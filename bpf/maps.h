@@ -79,7 +79,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, XDP_MAX_MASKS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 } xdp_mask_list SEC(".maps");
 
 /* Pool of compiled actions.  Written by userspace. */

@@ -189,7 +189,7 @@ mask_ref(struct flow_table *ft, const struct xdp_mask *mask)
     id = ft->free_masks.ids[--ft->free_masks.n];
     ft->maps.masks[id] = *mask;
     ft->mask_refs[id] = (struct mask_ref) { .n_flows = 1, .pos = ft->n_masks };
-    store32(&ft->maps.mask_list[ft->n_masks], id);
+    store64(&ft->maps.mask_list[ft->n_masks], id);
     store32(&ft->maps.config->n_masks, ++ft->n_masks);
     return id;
 }
@@ -207,7 +207,7 @@ mask_unref(struct flow_table *ft, uint32_t id)
     }
     uint32_t last = ft->maps.mask_list[ft->n_masks - 1];
 
-    store32(&ft->maps.mask_list[ref->pos], last);
+    store64(&ft->maps.mask_list[ref->pos], last);
     ft->mask_refs[last].pos = ref->pos;
     store32(&ft->maps.config->n_masks, --ft->n_masks);
     id_push(&ft->free_masks, id);
@@ -315,7 +315,7 @@ adopt(struct flow_table *ft)
         if (id && id < XDP_MAX_MASKS && ft->mask_refs[id].n_flows
             && (!ft->n_masks || ft->mask_refs[id].pos != UINT32_MAX)) {
             ft->mask_refs[id].pos = ft->n_masks;
-            store32(&ft->maps.mask_list[ft->n_masks++], id);
+            store64(&ft->maps.mask_list[ft->n_masks++], id);
         }
     }
     store32(&ft->maps.config->n_masks, ft->n_masks);

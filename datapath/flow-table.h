@@ -25,7 +25,7 @@ struct flow_table_maps {
     struct xdp_bucket *buckets;
     struct xdp_flow *flows;
     struct xdp_mask *masks;
-    uint32_t *mask_list;
+    __u64 *mask_list;
     struct xdp_op *ops;
     int (*read_stats)(void *aux, uint32_t flow, struct xdp_flow_stats *sum);
     int (*clear_stats)(void *aux, uint32_t flow);

@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 1
+#define XDP_ABI_VERSION 2
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -150,8 +150,9 @@ struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
 };
 
 /* Masks in use, dense, most used first: map "xdp_mask_list" is an array of
- * XDP_MAX_MASKS mask ids (__u32; valid ids are 1...XDP_MAX_MASKS-1); the
- * number of valid entries is in struct xdp_config. */
+ * XDP_MAX_MASKS mask ids (valid ids are 1...XDP_MAX_MASKS-1), each a __u64
+ * because the kernel rounds the entries of an array up to 8 bytes; the number
+ * of valid entries is in struct xdp_config. */
 
 struct xdp_flow_stats {                 /* Per-CPU map "xdp_stats". */
     __u64 packets;
