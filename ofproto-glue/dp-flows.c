@@ -47,8 +47,8 @@ record_free(struct flow_record *r)
     free(r);
 }
 
-static struct flow_record *
-record_lookup(const struct dp_xdp *dp, const ovs_u128 *ufid)
+struct flow_record *
+flow_record_by_ufid(const struct dp_xdp *dp, const ovs_u128 *ufid)
 {
     struct flow_record *r;
 
@@ -149,6 +149,9 @@ record_delete(struct dp_xdp *dp, struct flow_record *r,
 void
 dp_flows_init(struct dp_xdp *dp)
 {
+    for (size_t i = 0; i < DP_N_MISS_MUTEXES; i++) {
+        ovs_mutex_init(&dp->miss_mutexes[i]);
+    }
     ovs_mutex_init(&dp->flow_mutex);
     cmap_init(&dp->flows);
     dp->records = xcalloc(XDP_MAX_FLOWS, sizeof *dp->records);
@@ -166,6 +169,9 @@ dp_flows_destroy(struct dp_xdp *dp)
     cmap_destroy(&dp->flows);
     free(dp->records);
     ovs_mutex_destroy(&dp->flow_mutex);
+    for (size_t i = 0; i < DP_N_MISS_MUTEXES; i++) {
+        ovs_mutex_destroy(&dp->miss_mutexes[i]);
+    }
 }
 
 /* Adoption. */
@@ -230,7 +236,7 @@ adopt_flow(struct dp_xdp *dp, const struct adopted_flow *f)
         odp_flow_key_from_flow(&parms, &key);
         odp_flow_key_from_mask(&parms, &mask);
         odp_flow_key_hash(key.data, key.size, &ufid);
-        if (record_lookup(dp, &ufid)) {
+        if (flow_record_by_ufid(dp, &ufid)) {
             ok = false;
         } else {
             record_insert(dp, &ufid, f->idx, key.data, key.size,
@@ -380,7 +386,7 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     }
 
     ovs_mutex_lock(&dp->flow_mutex);
-    r = record_lookup(dp, &ufid);
+    r = flow_record_by_ufid(dp, &ufid);
     if (!r) {
         error = (put->flags & DPIF_FP_CREATE
                  ? create(dp, &flow, &wc.masks, &ufid, put->key, put->key_len,
@@ -424,7 +430,7 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
     odp_flow_key_from_mask(&parms, &mask);
 
     ovs_mutex_lock(&dp->flow_mutex);
-    *rp = record_lookup(dp, ufid);
+    *rp = flow_record_by_ufid(dp, ufid);
     if (!*rp) {
         error = create(dp, flow, &wc->masks, ufid, key.data, key.size,
                        mask.data, mask.size, actions, actions_len, rp);
@@ -445,7 +451,7 @@ find(const struct dp_xdp *dp, const ovs_u128 *ufid, const struct nlattr *key,
         odp_flow_key_hash(key, key_len, &hash);
         ufid = &hash;
     }
-    return record_lookup(dp, ufid);
+    return flow_record_by_ufid(dp, ufid);
 }
 
 int

@@ -203,35 +203,21 @@ wait_for_upcalls(struct dp_xdp *dp)
     }
 }
 
+/* Asks ofproto, installs the megaflow, and lets the packet go. */
 static void
-handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
-            struct dp_packet *packet)
+translate(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
+          struct dp_packet *packet, const struct flow *flow, ovs_u128 *ufid)
 {
     struct ofpbuf actions, put_actions;
     struct flow_record *r = NULL;
     struct flow_wildcards wc;
-    struct ofpbuf key;
-    struct flow flow;
-    ovs_u128 ufid;
     int error = ENODEV;
 
-    COVERAGE_INC(xdp_miss);
     ofpbuf_init(&actions, 256);
     ofpbuf_init(&put_actions, 0);
-    flow_extract(packet, &flow);
-    ofpbuf_init(&key, 512);
-    struct odp_flow_key_parms parms = {
-        .flow = &flow,
-        .support = { .max_vlan_headers = 2, .max_mpls_depth = 3,
-                     .recirc = true },
-    };
-    odp_flow_key_from_flow(&parms, &key);
-    odp_flow_key_hash(key.data, key.size, &ufid);
-    ofpbuf_uninit(&key);
-
     wait_for_upcalls(dp);
     if (dp->upcall_cb) {
-        error = dp->upcall_cb(packet, &flow, &ufid, PMD_ID_NULL, DPIF_UC_MISS,
+        error = dp->upcall_cb(packet, flow, ufid, PMD_ID_NULL, DPIF_UC_MISS,
                               NULL, &actions, &wc, &put_actions,
                               dp->upcall_aux);
     }
@@ -243,7 +229,7 @@ handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
         if (!error) {
             const struct ofpbuf *put
                 = put_actions.size ? &put_actions : &actions;
-            int retval = dp_flow_install(dp, &flow, &wc, &ufid, put->data,
+            int retval = dp_flow_install(dp, flow, &wc, ufid, put->data,
                                          put->size, &r);
 
             if (retval) {
@@ -254,11 +240,53 @@ handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
         if (r) {
             credit(r, packet);
         }
-        dp_execute(dp, packet, true, &flow, hdr->depth, actions.data,
+        dp_execute(dp, packet, true, flow, hdr->depth, actions.data,
                    actions.size);
     }
     ofpbuf_uninit(&actions);
     ofpbuf_uninit(&put_actions);
+}
+
+/* Packets of one flow that come up together are translated once: the others
+ * find its record. */
+static void
+handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
+            struct dp_packet *packet)
+{
+    struct odp_flow_key_parms parms = {
+        .flow = NULL,
+        .support = { .max_vlan_headers = 2, .max_mpls_depth = 3,
+                     .recirc = true },
+    };
+    struct flow_record *r;
+    struct ofpbuf key;
+    struct flow flow;
+    ovs_u128 ufid;
+
+    COVERAGE_INC(xdp_miss);
+    flow_extract(packet, &flow);
+    parms.flow = &flow;
+    ofpbuf_init(&key, 512);
+    odp_flow_key_from_flow(&parms, &key);
+    odp_flow_key_hash(key.data, key.size, &ufid);
+    ofpbuf_uninit(&key);
+
+    struct ovs_mutex *mutex
+        = &dp->miss_mutexes[ufid.u32[0] % DP_N_MISS_MUTEXES];
+
+    ovs_mutex_lock(mutex);
+    r = flow_record_by_ufid(dp, &ufid);
+    if (r) {
+        const struct flow_actions *actions
+            = ovsrcu_get(struct flow_actions *, &r->actions);
+
+        credit(r, packet);
+        dp_execute(dp, packet, true, &flow, hdr->depth, actions->nla,
+                   actions->len);
+    } else {
+        translate(dp, hdr, packet, &flow, &ufid);
+    }
+    ovs_mutex_unlock(mutex);
 }
 
 /* Runs the flow's actions from the one on at which BPF stopped. */

@@ -44,6 +44,8 @@ struct flow_actions {
     struct nlattr nla[];
 };
 
+#define DP_N_MISS_MUTEXES 64
+
 /* A datapath, shared by all dpifs of its name. */
 struct dp_xdp {
     char *name;
@@ -58,6 +60,8 @@ struct dp_xdp {
     /* By flow index of the BPF table. */
     OVSRCU_TYPE(struct flow_record *) *records;
 
+    /* By hash of a packet's own UFID; taken before any other lock. */
+    struct ovs_mutex miss_mutexes[DP_N_MISS_MUTEXES];
     struct fat_rwlock upcall_rwlock;    /* Write-locked while disabled. */
     bool upcalls_disabled;              /* Main thread only. */
     upcall_callback *upcall_cb;
@@ -113,6 +117,8 @@ void dp_flows_init(struct dp_xdp *);
 void dp_flows_destroy(struct dp_xdp *);
 /* Makes records of the flows that the BPF table was adopted with. */
 void dp_flows_adopt(struct dp_xdp *);
+struct flow_record *flow_record_by_ufid(const struct dp_xdp *,
+                                        const ovs_u128 *ufid);
 struct flow_record *flow_record_by_index(const struct dp_xdp *, uint32_t idx);
 /* Installs a megaflow that an upcall resulted in; no error is fatal. */
 int dp_flow_install(struct dp_xdp *, const struct flow *,
