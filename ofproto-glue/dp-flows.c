@@ -67,7 +67,7 @@ flow_record_by_index(const struct dp_xdp *dp, uint32_t idx)
             ? ovsrcu_get(struct flow_record *, &dp->records[idx]) : NULL);
 }
 
-static struct flow_record *
+static void
 record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
               const struct nlattr *key, size_t key_len,
               const struct nlattr *mask, size_t mask_len,
@@ -88,7 +88,6 @@ record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
     atomic_init(&r->used, 0);
     ovsrcu_set(&dp->records[idx], r);
     cmap_insert(&dp->flows, &r->node, ufid->u32[0]);
-    return r;
 }
 
 static void
@@ -301,15 +300,15 @@ parse_key(const struct nlattr *key, size_t key_len,
     return 0;
 }
 
+/* EEXIST if the match is there under another UFID: packets of two connections
+ * came up, and one megaflow is for both. */
 static int
 create(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
        const ovs_u128 *ufid, const struct nlattr *key, size_t key_len,
        const struct nlattr *nl_mask, size_t mask_len,
-       const struct nlattr *actions, size_t actions_len,
-       struct flow_record **rp)
+       const struct nlattr *actions, size_t actions_len)
     OVS_REQUIRES(dp->flow_mutex)
 {
-    struct flow_table *ft = xdp_dp_flow_table(dp->xdp);
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
     struct xdp_flow_key xkey, xmask;
     uint32_t idx;
@@ -321,21 +320,11 @@ create(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
     if (error) {
         return error;
     }
-    error = flow_table_insert(ft, &xkey, &xmask, ops, n_ops, 0, &idx);
-    if (error == EEXIST) {
-        /* The same match under another UFID: ofproto no longer knows it. */
-        struct flow_record *old = flow_record_by_index(dp, idx);
-
-        if (old) {
-            record_delete(dp, old, NULL);
-        } else {
-            flow_table_delete(ft, idx, NULL);
-        }
-        error = flow_table_insert(ft, &xkey, &xmask, ops, n_ops, 0, &idx);
-    }
+    error = flow_table_insert(xdp_dp_flow_table(dp->xdp), &xkey, &xmask, ops,
+                              n_ops, 0, &idx);
     if (!error) {
-        *rp = record_insert(dp, ufid, idx, key, key_len, nl_mask, mask_len,
-                            actions, actions_len);
+        record_insert(dp, ufid, idx, key, key_len, nl_mask, mask_len, actions,
+                      actions_len);
     }
     return error;
 }
@@ -391,7 +380,7 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
         error = (put->flags & DPIF_FP_CREATE
                  ? create(dp, &flow, &wc.masks, &ufid, put->key, put->key_len,
                           put->mask, put->mask_len, put->actions,
-                          put->actions_len, &r)
+                          put->actions_len)
                  : ENOENT);
     } else if (!(put->flags & DPIF_FP_MODIFY)) {
         error = EEXIST;
@@ -412,8 +401,7 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
 int
 dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
                 const struct flow_wildcards *wc, const ovs_u128 *ufid,
-                const struct nlattr *actions, size_t actions_len,
-                struct flow_record **rp)
+                const struct nlattr *actions, size_t actions_len)
 {
     struct odp_flow_key_parms parms = {
         .flow = flow, .mask = &wc->masks,
@@ -423,17 +411,15 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
     struct ofpbuf key, mask;
     int error = 0;
 
-    *rp = NULL;
     ofpbuf_init(&key, 512);
     ofpbuf_init(&mask, 512);
     odp_flow_key_from_flow(&parms, &key);
     odp_flow_key_from_mask(&parms, &mask);
 
     ovs_mutex_lock(&dp->flow_mutex);
-    *rp = flow_record_by_ufid(dp, ufid);
-    if (!*rp) {
+    if (!flow_record_by_ufid(dp, ufid)) {
         error = create(dp, flow, &wc->masks, ufid, key.data, key.size,
-                       mask.data, mask.size, actions, actions_len, rp);
+                       mask.data, mask.size, actions, actions_len);
     }
     ovs_mutex_unlock(&dp->flow_mutex);
     ofpbuf_uninit(&key);

@@ -173,6 +173,7 @@ set_metadata(struct dp_packet *packet, const struct xdp_upcall_hdr *hdr)
     packet->md.dp_hash = hdr->dp_hash;
 }
 
+/* Counts a packet that BPF did not see with the flow. */
 static void
 credit(struct flow_record *r, const struct dp_packet *packet)
 {
@@ -203,13 +204,13 @@ wait_for_upcalls(struct dp_xdp *dp)
     }
 }
 
-/* Asks ofproto, installs the megaflow, and lets the packet go. */
+/* Asks ofproto, which counts the packet, installs the megaflow, and lets the
+ * packet go. */
 static void
 translate(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
           struct dp_packet *packet, const struct flow *flow, ovs_u128 *ufid)
 {
     struct ofpbuf actions, put_actions;
-    struct flow_record *r = NULL;
     struct flow_wildcards wc;
     int error = ENODEV;
 
@@ -230,15 +231,12 @@ translate(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
             const struct ofpbuf *put
                 = put_actions.size ? &put_actions : &actions;
             int retval = dp_flow_install(dp, flow, &wc, ufid, put->data,
-                                         put->size, &r);
+                                         put->size);
 
             if (retval) {
                 VLOG_DBG_RL(&rl, "megaflow not installed (%s)",
                             ovs_strerror(retval));
             }
-        }
-        if (r) {
-            credit(r, packet);
         }
         dp_execute(dp, packet, true, flow, hdr->depth, actions.data,
                    actions.size);

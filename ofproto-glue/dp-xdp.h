@@ -123,8 +123,7 @@ struct flow_record *flow_record_by_index(const struct dp_xdp *, uint32_t idx);
 /* Installs a megaflow that an upcall resulted in; no error is fatal. */
 int dp_flow_install(struct dp_xdp *, const struct flow *,
                     const struct flow_wildcards *, const ovs_u128 *ufid,
-                    const struct nlattr *actions, size_t actions_len,
-                    struct flow_record **);
+                    const struct nlattr *actions, size_t actions_len);
 int dpif_xdp_flow_flush(struct dpif *);
 struct dpif_flow_dump *dpif_xdp_flow_dump_create(
     const struct dpif *, bool terse, struct dpif_flow_dump_types *);
