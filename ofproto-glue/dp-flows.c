@@ -86,7 +86,9 @@ record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
     atomic_init(&r->n_packets, 0);
     atomic_init(&r->n_bytes, 0);
     atomic_init(&r->used, 0);
-    ovsrcu_set(&dp->records[idx], r);
+    if (idx) {
+        ovsrcu_set(&dp->records[idx], r);
+    }
     cmap_insert(&dp->flows, &r->node, ufid->u32[0]);
 }
 
@@ -115,14 +117,18 @@ record_get_stats(const struct dp_xdp *dp, const struct flow_record *r,
     struct xdp_flow_stats xs;
 
     memset(&xs, 0, sizeof xs);
-    flow_table_get_stats(xdp_dp_flow_table(dp->xdp), r->idx, &xs);
+    if (r->idx) {
+        flow_table_get_stats(xdp_dp_flow_table(dp->xdp), r->idx, &xs);
+    }
     record_stats(dp, r, &xs, stats);
 }
 
 static void
 record_zero_stats(struct dp_xdp *dp, struct flow_record *r)
 {
-    flow_table_zero_stats(xdp_dp_flow_table(dp->xdp), r->idx);
+    if (r->idx) {
+        flow_table_zero_stats(xdp_dp_flow_table(dp->xdp), r->idx);
+    }
     atomic_store_relaxed(&r->n_packets, 0);
     atomic_store_relaxed(&r->n_bytes, 0);
     atomic_store_relaxed(&r->used, 0);
@@ -136,11 +142,13 @@ record_delete(struct dp_xdp *dp, struct flow_record *r,
     struct xdp_flow_stats xs;
 
     memset(&xs, 0, sizeof xs);
-    flow_table_delete(xdp_dp_flow_table(dp->xdp), r->idx, &xs);
+    if (r->idx) {
+        flow_table_delete(xdp_dp_flow_table(dp->xdp), r->idx, &xs);
+        ovsrcu_set(&dp->records[r->idx], NULL);
+    }
     if (stats) {
         record_stats(dp, r, &xs, stats);
     }
-    ovsrcu_set(&dp->records[r->idx], NULL);
     cmap_remove(&dp->flows, &r->node, r->ufid.u32[0]);
     ovsrcu_postpone(record_free, r);
 }
@@ -340,14 +348,17 @@ modify(struct dp_xdp *dp, struct flow_record *r, const struct nlattr *actions,
     int error;
 
     error = compile_actions(actions, actions_len, ops, &n_ops);
+    if (!error && r->idx) {
+        error = flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops,
+                                  n_ops, 0);
+    }
     if (error) {
         return error;
     }
     old = ovsrcu_get_protected(struct flow_actions *, &r->actions);
     ovsrcu_set(&r->actions, flow_actions_create(actions, actions_len));
     ovsrcu_postpone(free, old);
-    return flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops, n_ops,
-                             0);
+    return 0;
 }
 
 int
@@ -420,6 +431,11 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
     if (!flow_record_by_ufid(dp, ufid)) {
         error = create(dp, flow, &wc->masks, ufid, key.data, key.size,
                        mask.data, mask.size, actions, actions_len);
+        if (error == EOPNOTSUPP) {
+            record_insert(dp, ufid, 0, key.data, key.size, mask.data,
+                          mask.size, actions, actions_len);
+            error = 0;
+        }
     }
     ovs_mutex_unlock(&dp->flow_mutex);
     ofpbuf_uninit(&key);

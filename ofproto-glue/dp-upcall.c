@@ -31,6 +31,8 @@ COVERAGE_DEFINE(xdp_exec_drop);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
+static void handle_miss(struct dp_xdp *, struct dp_packet *, uint32_t depth);
+
 struct exec_ctx {
     struct dp_xdp *dp;
     const struct flow *flow;    /* As the packet was when it came up. */
@@ -44,6 +46,14 @@ count(atomic_uint64_t *counter, uint64_t n)
     uint64_t orig;
 
     atomic_add_relaxed(counter, n, &orig);
+}
+
+static void
+lost(struct dp_xdp *dp, struct dp_packet *packet)
+{
+    COVERAGE_INC(xdp_upcall_lost);
+    count(&dp->n_lost, 1);
+    dp_packet_delete(packet);
 }
 
 /* Sends 'packet' down. */
@@ -65,6 +75,26 @@ send_down(struct exec_ctx *ctx, const struct dp_packet *packet,
 
     if (error && !ctx->error) {
         ctx->error = error;
+    }
+}
+
+/* A packet without an Ethernet header has its flows here: BPF looks at frames
+ * only. */
+static void
+recirculate(struct exec_ctx *ctx, const struct dp_packet *packet,
+            uint32_t recirc_id)
+{
+    if (packet->packet_type == htonl(PT_ETH)) {
+        send_down(ctx, packet, XDP_INJECT_PIPELINE,
+                  odp_to_u32(packet->md.in_port.odp_port), recirc_id);
+    } else if (ctx->depth >= XDP_MAX_RECIRC) {
+        COVERAGE_INC(xdp_upcall_lost);
+        count(&ctx->dp->n_lost, 1);
+    } else {
+        struct dp_packet *clone = dp_packet_clone(packet);
+
+        clone->md.recirc_id = recirc_id;
+        handle_miss(ctx->dp, clone, ctx->depth + 1);
     }
 }
 
@@ -126,8 +156,7 @@ execute_cb(void *ctx_, struct dp_packet_batch *batch, const struct nlattr *a,
             send_down(ctx, p, XDP_INJECT_OUTPUT, nl_attr_get_u32(a), 0);
             break;
         case OVS_ACTION_ATTR_RECIRC:
-            send_down(ctx, p, XDP_INJECT_PIPELINE,
-                      odp_to_u32(p->md.in_port.odp_port), nl_attr_get_u32(a));
+            recirculate(ctx, p, nl_attr_get_u32(a));
             break;
         case OVS_ACTION_ATTR_USERSPACE:
             execute_userspace(ctx, p, a);
@@ -175,19 +204,13 @@ set_metadata(struct dp_packet *packet, const struct xdp_upcall_hdr *hdr)
 
 /* Counts a packet that BPF did not see with the flow. */
 static void
-credit(struct flow_record *r, const struct dp_packet *packet)
+credit(const struct flow_record *r_, const struct dp_packet *packet)
 {
+    struct flow_record *r = CONST_CAST(struct flow_record *, r_);
+
     count(&r->n_packets, 1);
     count(&r->n_bytes, dp_packet_size(packet));
     atomic_store_relaxed(&r->used, time_msec());
-}
-
-static void
-lost(struct dp_xdp *dp, struct dp_packet *packet)
-{
-    COVERAGE_INC(xdp_upcall_lost);
-    count(&dp->n_lost, 1);
-    dp_packet_delete(packet);
 }
 
 /* Takes the read lock.  While ofproto has upcalls disabled (at start and when
@@ -204,70 +227,71 @@ wait_for_upcalls(struct dp_xdp *dp)
     }
 }
 
-/* Asks ofproto, which counts the packet, installs the megaflow, and lets the
- * packet go. */
-static void
-translate(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
-          struct dp_packet *packet, const struct flow *flow, ovs_u128 *ufid)
+/* Asks ofproto, which counts the packet, and installs the megaflow.  Fills in
+ * the actions of this packet; false if there are none. */
+static bool
+translate(struct dp_xdp *dp, const struct dp_packet *packet,
+          const struct flow *flow, ovs_u128 *ufid, struct ofpbuf *actions)
 {
-    struct ofpbuf actions, put_actions;
+    struct ofpbuf put_actions;
     struct flow_wildcards wc;
     int error = ENODEV;
 
-    ofpbuf_init(&actions, 256);
     ofpbuf_init(&put_actions, 0);
     wait_for_upcalls(dp);
     if (dp->upcall_cb) {
         error = dp->upcall_cb(packet, flow, ufid, PMD_ID_NULL, DPIF_UC_MISS,
-                              NULL, &actions, &wc, &put_actions,
+                              NULL, actions, &wc, &put_actions,
                               dp->upcall_aux);
     }
     fat_rwlock_unlock(&dp->upcall_rwlock);
 
-    if (error && error != ENOSPC) {
-        lost(dp, packet);
-    } else {
-        if (!error) {
-            const struct ofpbuf *put
-                = put_actions.size ? &put_actions : &actions;
-            int retval = dp_flow_install(dp, flow, &wc, ufid, put->data,
-                                         put->size);
+    if (!error) {
+        const struct ofpbuf *put = put_actions.size ? &put_actions : actions;
+        int retval = dp_flow_install(dp, flow, &wc, ufid, put->data,
+                                     put->size);
 
-            if (retval) {
-                VLOG_DBG_RL(&rl, "megaflow not installed (%s)",
-                            ovs_strerror(retval));
-            }
+        if (retval) {
+            VLOG_DBG_RL(&rl, "megaflow not installed (%s)",
+                        ovs_strerror(retval));
         }
-        dp_execute(dp, packet, true, flow, hdr->depth, actions.data,
-                   actions.size);
     }
-    ofpbuf_uninit(&actions);
     ofpbuf_uninit(&put_actions);
+    return !error || error == ENOSPC;
 }
 
-/* Packets of one flow that come up together are translated once: the others
- * find its record. */
 static void
-handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
-            struct dp_packet *packet)
+hash_packet_flow(const struct flow *flow, ovs_u128 *ufid)
 {
     struct odp_flow_key_parms parms = {
-        .flow = NULL,
+        .flow = flow,
         .support = { .max_vlan_headers = 2, .max_mpls_depth = 3,
                      .recirc = true },
     };
-    struct flow_record *r;
     struct ofpbuf key;
+
+    ofpbuf_init(&key, 512);
+    odp_flow_key_from_flow(&parms, &key);
+    odp_flow_key_hash(key.data, key.size, ufid);
+    ofpbuf_uninit(&key);
+}
+
+/* Takes 'packet', for which BPF has no megaflow.  Packets of one flow that come
+ * up together are translated once: the others find its record. */
+static void
+handle_miss(struct dp_xdp *dp, struct dp_packet *packet, uint32_t depth)
+{
+    const struct flow_actions *known = NULL;
+    const struct flow_record *r;
+    struct ofpbuf actions;
     struct flow flow;
     ovs_u128 ufid;
+    bool ok = true;
 
     COVERAGE_INC(xdp_miss);
     flow_extract(packet, &flow);
-    parms.flow = &flow;
-    ofpbuf_init(&key, 512);
-    odp_flow_key_from_flow(&parms, &key);
-    odp_flow_key_hash(key.data, key.size, &ufid);
-    ofpbuf_uninit(&key);
+    hash_packet_flow(&flow, &ufid);
+    ofpbuf_init(&actions, 256);
 
     struct ovs_mutex *mutex
         = &dp->miss_mutexes[ufid.u32[0] % DP_N_MISS_MUTEXES];
@@ -275,16 +299,22 @@ handle_miss(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
     ovs_mutex_lock(mutex);
     r = flow_record_by_ufid(dp, &ufid);
     if (r) {
-        const struct flow_actions *actions
-            = ovsrcu_get(struct flow_actions *, &r->actions);
-
         credit(r, packet);
-        dp_execute(dp, packet, true, &flow, hdr->depth, actions->nla,
-                   actions->len);
+        known = ovsrcu_get(struct flow_actions *, &r->actions);
     } else {
-        translate(dp, hdr, packet, &flow, &ufid);
+        ok = translate(dp, packet, &flow, &ufid, &actions);
     }
     ovs_mutex_unlock(mutex);
+
+    if (!ok) {
+        lost(dp, packet);
+    } else if (known) {
+        dp_execute(dp, packet, true, &flow, depth, known->nla, known->len);
+    } else {
+        dp_execute(dp, packet, true, &flow, depth, actions.data,
+                   actions.size);
+    }
+    ofpbuf_uninit(&actions);
 }
 
 /* Runs the flow's actions from the one on at which BPF stopped. */
@@ -304,7 +334,7 @@ handle_action(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
         if (n) {
             lost(dp, packet);   /* Edited already: cannot be looked up. */
         } else {
-            handle_miss(dp, hdr, packet);
+            handle_miss(dp, packet, hdr->depth);
         }
         return;
     }
@@ -327,7 +357,7 @@ dp_upcall(const struct xdp_upcall_hdr *hdr, struct dp_packet *packet,
 
     set_metadata(packet, hdr);
     if (hdr->reason == XDP_UPCALL_MISS) {
-        handle_miss(dp, hdr, packet);
+        handle_miss(dp, packet, hdr->depth);
     } else {
         handle_action(dp, hdr, packet);
     }

@@ -26,7 +26,10 @@ struct xdp_dp;
 struct flow_record {
     struct cmap_node node;      /* In struct dp_xdp's 'flows', by ufid. */
     ovs_u128 ufid;
-    uint32_t idx;               /* In the BPF flow table. */
+    /* In the BPF flow table.  0 if that cannot have it (a match on what is no
+     * part of a frame's key): then the record is for the one packet flow whose
+     * UFID it has, and userspace runs its actions. */
+    uint32_t idx;
     struct nlattr *key;         /* Netlink key and mask, as they were put. */
     size_t key_len;
     struct nlattr *mask;
@@ -120,7 +123,8 @@ void dp_flows_adopt(struct dp_xdp *);
 struct flow_record *flow_record_by_ufid(const struct dp_xdp *,
                                         const ovs_u128 *ufid);
 struct flow_record *flow_record_by_index(const struct dp_xdp *, uint32_t idx);
-/* Installs a megaflow that an upcall resulted in; no error is fatal. */
+/* Installs the megaflow that an upcall about 'flow', with that UFID, resulted
+ * in; no error is fatal. */
 int dp_flow_install(struct dp_xdp *, const struct flow *,
                     const struct flow_wildcards *, const ovs_u128 *ufid,
                     const struct nlattr *actions, size_t actions_len);
