@@ -17,15 +17,10 @@ csum_fold(__u32 sum)
 	return sum;
 }
 
-/* The checksum 'check' after a 16-bit word at an even offset changes. */
+/* The checksum 'check' after 32 bits at an even offset changed from 'from' to
+ * 'to'; or 16 bits, zero-extended. */
 static __always_inline __u16
-csum_replace2(__u16 check, __u16 from, __u16 to)
-{
-	return ~csum_fold((__u16)~check + (__u16)~from + (__u32)to);
-}
-
-static __always_inline __u16
-csum_replace4(__u16 check, __u32 from, __u32 to)
+csum_replace(__u16 check, __u32 from, __u32 to)
 {
 	__u32 sum = (__u16)~check;
 

@@ -8,13 +8,13 @@
 #include "maps.h"
 
 static __always_inline int
-drop(__u32 reason)
+drop(enum xdp_drop_reason reason)
 {
-	__u64 *n = bpf_map_lookup_elem(&xdp_drops, &reason);
+	struct xdp_cpu *c = cpu_get();
 
-	if (n)
-		(*n)++;
-	return XDP_DROP;
+	if (c && reason < XDP_N_DROP_REASONS)
+		c->counters.drops[reason]++;
+	return CTX_DROP;
 }
 
 #endif /* drop.h */

@@ -50,18 +50,17 @@ flow_equal(const struct xdp_flow_key *key, const struct xdp_mask *mask,
 	return !diff;
 }
 
-/* Looks for a flow in one bucket; 0 if there is none.  A global function: the
- * verifier sees it once. */
-static __noinline __u32
-bucket_find(struct xdp_scratch *s, struct xdp_mask *mask, __u32 mask_id,
-	    __u64 h, __u32 bucket_no)
+/* Looks for a flow in one bucket; 0 if there is none. */
+static __always_inline __u32
+bucket_find(const struct xdp_cpu *c, const struct xdp_mask *mask,
+	    __u32 mask_id, __u64 h, __u32 bucket_no)
 {
 	struct xdp_bucket *bucket;
 	int i;
 
 	bucket_no &= XDP_BUCKET_MASK;
 	bucket = bpf_map_lookup_elem(&xdp_buckets, &bucket_no);
-	if (!bucket || !s || !mask)
+	if (!bucket)
 		return 0;
 	for (i = 0; i < XDP_BUCKET_SLOTS; i++) {
 		__u64 slot = *(volatile __u64 *)&bucket->slots[i];
@@ -73,31 +72,33 @@ bucket_find(struct xdp_scratch *s, struct xdp_mask *mask, __u32 mask_id,
 		idx = slot;
 		flow = bpf_map_lookup_elem(&xdp_flows, &idx);
 		if (flow && flow->mask_id == mask_id &&
-		    flow_equal(&s->key, mask, flow))
+		    flow_equal(&c->key, mask, flow))
 			return idx;
 	}
 	return 0;
 }
 
-/* Looks under one mask; 0 if there is no flow. */
-static __noinline __u32
-mask_find(struct xdp_scratch *s, __u32 mask_id)
+/* Looks the key at hand up under one mask; 0 if there is no flow.  A global
+ * function: the verifier goes through it once, not once for each path that
+ * leads to it. */
+__u32 __noinline
+mask_find(__u32 mask_id)
 {
 	struct xdp_mask *mask = bpf_map_lookup_elem(&xdp_masks, &mask_id);
+	struct xdp_cpu *c = cpu_get();
 	__u32 idx;
 	__u64 h;
 
-	if (!mask || !s || !mask->n_words)
+	if (!mask || !c || !mask->n_words)
 		return 0;
-	h = key_hash(&s->key, mask, mask_id);
-	idx = bucket_find(s, mask, mask_id, h, h);
+	h = key_hash(&c->key, mask, mask_id);
+	idx = bucket_find(c, mask, mask_id, h, h);
 	if (!idx)
-		idx = bucket_find(s, mask, mask_id, h, h >> 20);
+		idx = bucket_find(c, mask, mask_id, h, h >> 20);
 	return idx;
 }
 
 struct mask_walk {
-	struct xdp_scratch *s;
 	__u32 flow;
 	__u32 mask_id;
 	__u32 tried;
@@ -107,14 +108,12 @@ static long
 mask_walk_step(__u32 i, struct mask_walk *walk)
 {
 	__u64 *mask_id = bpf_map_lookup_elem(&xdp_mask_list, &i);
-	__u32 zero = 0;
-	struct xdp_scratch *s = bpf_map_lookup_elem(&xdp_scratch, &zero);
 
-	if (!mask_id || !s)
+	if (!mask_id)
 		return 1;
 	walk->tried++;
 	walk->mask_id = *mask_id;
-	walk->flow = mask_find(s, walk->mask_id);
+	walk->flow = mask_find(walk->mask_id);
 	return walk->flow != 0;
 }
 
@@ -130,49 +129,51 @@ hint_hash(const struct xdp_flow_key *key)
 	return h >> 40;
 }
 
-/* Index of the megaflow of the key in scratch; 0 if there is none. */
+/* Index of the megaflow of the key at hand; 0 if there is none. */
 static __always_inline __u32
-flow_lookup(struct xdp_scratch *s, const struct xdp_config *config)
+flow_lookup(struct xdp_cpu *c, const struct xdp_config *config)
 {
-	__u32 pos = hint_hash(&s->key) & (XDP_HINTS - 1);
-	__u32 *hint = bpf_map_lookup_elem(&xdp_hints, &pos);
+	__u32 pos = bpf_get_smp_processor_id() * XDP_HINTS +
+		    (hint_hash(&c->key) & (XDP_HINTS - 1));
+	__u64 *hint = bpf_map_lookup_elem(&xdp_hints, &pos);
 	struct mask_walk walk = {};
 	__u32 n = config->n_masks;
 
 	if (hint && *hint) {
-		__u32 flow = mask_find(s, *hint);
+		__u32 flow = mask_find(*hint);
 
 		if (flow) {
-			count(XDP_COUNTER_CACHE_HIT);
-			count(XDP_COUNTER_HIT);
-			count(XDP_COUNTER_MASK_HIT);
+			count(c, XDP_COUNTER_CACHE_HIT);
+			count(c, XDP_COUNTER_HIT);
+			count(c, XDP_COUNTER_MASK_HIT);
 			return flow;
 		}
 	}
 	if (n > XDP_MAX_MASKS)
 		n = XDP_MAX_MASKS;
 	bpf_loop(n, mask_walk_step, &walk, 0);
-	count_add(XDP_COUNTER_MASK_HIT, walk.tried);
+	c->counters.n[XDP_COUNTER_MASK_HIT] += walk.tried;
 	if (walk.flow) {
 		if (hint)
 			*hint = walk.mask_id;
-		count(XDP_COUNTER_HIT);
+		count(c, XDP_COUNTER_HIT);
 	} else {
-		count(XDP_COUNTER_MISS);
+		count(c, XDP_COUNTER_MISS);
 	}
 	return walk.flow;
 }
 
 static __always_inline void
-flow_count(struct xdp_scratch *s, __u32 flow, __u32 len)
+flow_count(const struct xdp_cpu *c, __u32 flow, __u32 packets, __u32 bytes)
 {
-	struct xdp_flow_stats *stats = bpf_map_lookup_elem(&xdp_stats, &flow);
+	__u32 pos = bpf_get_smp_processor_id() * XDP_MAX_FLOWS + flow;
+	struct xdp_flow_stats *stats = bpf_map_lookup_elem(&xdp_stats, &pos);
 
 	if (stats) {
-		stats->packets++;
-		stats->bytes += len;
+		stats->packets += packets;
+		stats->bytes += bytes;
 		stats->used = bpf_jiffies64();
-		stats->tcp_flags |= __builtin_bswap16(s->key.tcp_flags);
+		stats->tcp_flags |= __builtin_bswap16(c->key.tcp_flags);
 	}
 }
 

@@ -2,18 +2,19 @@
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
  * Every map, with who writes and who reads it.  All are pinned, under their
- * names, in the datapath's bpffs folder, and outlive ovs-vswitchd. */
+ * names, in the datapath's bpffs folder, and outlive ovs-vswitchd.
+ *
+ * What belongs to one CPU is in plain arrays with entries for every CPU: their
+ * lookups are inlined on every supported kernel, which those of per-CPU arrays
+ * are not, and userspace maps them into its memory. */
 #ifndef MAPS_H
 #define MAPS_H 1
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include "ctx.h"
 #include "ovs-xdp-abi.h"
 
-struct xdp_md;
-int parse_ipv6_ext_global(struct xdp_md *ctx, __u32 ofs, __u32 left,
-			  __u32 proto);
-int parse_nd_global(struct xdp_md *ctx, __u32 ofs, __u32 left);
+int parse_ipv6_ext_global(ctx_t *ctx, __u32 ofs, __u32 left, __u32 proto);
+int parse_nd_global(ctx_t *ctx, __u32 ofs, __u32 left);
 #define PARSE_IPV6_EXT(CTX, OFS, LEFT, PROTO, DATA, END) \
 	parse_ipv6_ext_global(CTX, OFS, LEFT, PROTO)
 #define PARSE_ND(CTX, OFS, LEFT, DATA, END, KEY) \
@@ -22,14 +23,16 @@ int parse_nd_global(struct xdp_md *ctx, __u32 ofs, __u32 left);
 
 #define XDP_HINTS 4096
 
-/* State of the packet at hand, kept over tail calls. */
-struct xdp_scratch {
+/* One CPU's counters, and the state of the packet at hand, which is kept over
+ * tail calls.  No program of ours interrupts another on its CPU. */
+struct xdp_cpu {
+	struct xdp_counters counters;
 	struct xdp_flow_key key;
 	struct xdp_offsets offsets;
 	__u32 depth;		/* Recirculations so far. */
 	__u32 flow;		/* Index of the flow that matched. */
 	__u64 ops;		/* Its ops: offset << 32 | count. */
-};
+} __attribute__((aligned(64)));
 
 /* Upcall token bucket of one port. */
 struct xdp_bucket_rl {
@@ -91,37 +94,65 @@ struct {
 	__type(value, struct xdp_op);
 } xdp_ops SEC(".maps");
 
-/* Flow index -> statistics.  Written here, read and reset by userspace. */
+/* CPU * XDP_MAX_FLOWS + flow index -> statistics.  Written here, read and reset
+ * by userspace, which sets the size. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, XDP_MAX_FLOWS);
 	__type(key, __u32);
 	__type(value, struct xdp_flow_stats);
 } xdp_stats SEC(".maps");
 
-/* enum xdp_drop_reason -> frames.  Written here, read by userspace. */
+/* CPU -> its counters and scratch space.  Written here, read by userspace, which
+ * sets the size. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XDP_N_DROP_REASONS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xdp_cpu);
+} xdp_cpus SEC(".maps");
+
+/* CPU * XDP_HINTS + packet hash -> id of the mask that matched last.  Private
+ * to BPF; userspace sets the size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XDP_HINTS);
 	__type(key, __u32);
 	__type(value, __u64);
-} xdp_drops SEC(".maps");
+} xdp_hints SEC(".maps");
 
-/* enum xdp_counter -> events.  Written here, read by userspace. */
+/* Port number -> device and how to reach it.  Written by userspace. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XDP_N_COUNTERS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_PORTS);
 	__type(key, __u32);
-	__type(value, __u64);
-} xdp_counters SEC(".maps");
+	__type(value, struct xdp_port);
+} xdp_port_table SEC(".maps");
 
-/* Port number -> device.  Written by userspace. */
+/* Port number -> device, for redirection.  Written by userspace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
 	__uint(max_entries, XDP_MAX_PORTS);
 	__type(key, __u32);
 	__type(value, __u32);
 } xdp_ports SEC(".maps");
+
+/* Group id -> devices, each with the program "group_egress": the ports to which
+ * one frame goes.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, XDP_MAX_GROUPS);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+		__uint(max_entries, 1);
+		__type(key, __u32);
+		__uint(value_size, sizeof(struct bpf_devmap_val));
+	});
+} xdp_groups SEC(".maps");
 
 /* Queue of the trap's far side -> AF_XDP socket; an entry goes with its
  * socket.  Written by userspace. */
@@ -146,24 +177,7 @@ struct {
 	__uint(max_entries, XDP_STAGE_N);
 	__type(key, __u32);
 	__type(value, __u32);
-} xdp_stages SEC(".maps");
-
-/* Packet hash -> id of the mask that matched last.  Private to BPF. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XDP_HINTS);
-	__type(key, __u32);
-	__type(value, __u32);
-} xdp_hints SEC(".maps");
-
-/* Key 0 -> state of the packet at hand.  Private to BPF: an XDP program is not
- * preempted by another on its CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct xdp_scratch);
-} xdp_scratch SEC(".maps");
+} CTX_STAGES SEC(".maps");
 
 /* Port number -> upcall token bucket.  Private to BPF; races between CPUs only
  * make the limit inexact. */
@@ -174,30 +188,18 @@ struct {
 	__type(value, struct xdp_bucket_rl);
 } xdp_buckets_rl SEC(".maps");
 
-static __always_inline struct xdp_scratch *
-scratch_get(void)
+static __always_inline struct xdp_cpu *
+cpu_get(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&xdp_scratch, &zero);
+	return bpf_map_lookup_elem(&xdp_cpus, &cpu);
 }
 
 static __always_inline void
-count(__u32 counter)
+count(struct xdp_cpu *c, enum xdp_counter counter)
 {
-	__u64 *n = bpf_map_lookup_elem(&xdp_counters, &counter);
-
-	if (n)
-		(*n)++;
-}
-
-static __always_inline void
-count_add(__u32 counter, __u64 add)
-{
-	__u64 *n = bpf_map_lookup_elem(&xdp_counters, &counter);
-
-	if (n)
-		*n += add;
+	c->counters.n[counter]++;
 }
 
 #endif /* maps.h */

@@ -3,7 +3,8 @@
  *
  * Frame to flow key.  Gives the same key as Open vSwitch's flow_extract(): what
  * is truncated or malformed gives a shorter key, never a read beyond
- * 'data_end' and never a drop.  No BPF helper is called here, so that the same
+ * 'data_end' and never a drop.  Headers nested deeper than is looked here are
+ * reported, and then userspace has the packet.  No BPF helper is called here, so that the same
  * code is compiled for userspace and compared with flow_extract() by
  * tests/fuzz-parse.c. */
 #ifndef PARSE_H
@@ -20,7 +21,12 @@
 struct xdp_offsets {
     __u16 l3;               /* IPv4, IPv6 or ARP. */
     __u16 l4;               /* Set only if its ports or type were parsed. */
+    /* A routing header with segments left: the L4 checksum covers another
+     * destination address. */
+    __u16 routing;
 };
+
+enum { PARSE_SHORT = -1, PARSE_DEEP = 1 };
 
 #define PARSE_HTONS(X) ((__be16) __builtin_bswap16(X))
 
@@ -68,10 +74,10 @@ parse_is_vlan(__u16 type)
     return type == 0x8100 || type == 0x88a8;
 }
 
-/* Up to two tags, then the EtherType or the type in an 802.2 SNAP header.
- * Returns the type in host order; 0x5ff if there is none. */
+/* Tags, until 'n_vlans' are in the key, then the EtherType or the type in an
+ * 802.2 SNAP header.  Returns the type in host order; 0x5ff if there is none. */
 static __always_inline __u16
-parse_l2(struct parse_cursor *c, struct xdp_flow_key *key)
+parse_l2(struct parse_cursor *c, __u32 n_vlans, struct xdp_flow_key *key)
 {
     __u16 type;
 
@@ -79,17 +85,18 @@ parse_l2(struct parse_cursor *c, struct xdp_flow_key *key)
     __builtin_memcpy(key->dl_src, c->p + 6, 6);
     parse_pull(c, 12);
     type = parse_be16(c->p);
-    if (parse_is_vlan(type) && PARSE_CAN_READ(c, 6)) {
+    if (!key->vlan_tpid && parse_is_vlan(type) && PARSE_CAN_READ(c, 6)) {
         key->vlan_tpid = PARSE_HTONS(type);
         key->vlan_tci = PARSE_HTONS(parse_be16(c->p + 2) | 0x1000);
         parse_pull(c, 4);
         type = parse_be16(c->p);
-        if (parse_is_vlan(type) && PARSE_CAN_READ(c, 6)) {
-            key->cvlan_tpid = PARSE_HTONS(type);
-            key->cvlan_tci = PARSE_HTONS(parse_be16(c->p + 2) | 0x1000);
-            parse_pull(c, 4);
-            type = parse_be16(c->p);
-        }
+    }
+    if (n_vlans > 1 && key->vlan_tpid && parse_is_vlan(type)
+        && PARSE_CAN_READ(c, 6)) {
+        key->cvlan_tpid = PARSE_HTONS(type);
+        key->cvlan_tci = PARSE_HTONS(parse_be16(c->p + 2) | 0x1000);
+        parse_pull(c, 4);
+        type = parse_be16(c->p);
     }
     parse_pull(c, 2);
     if (type >= 0x600) {
@@ -172,25 +179,38 @@ parse_ipv4(struct parse_cursor *c, struct xdp_flow_key *key)
 
 /* Follows IPv6 extension headers from offset 'ofs' on, where a header of type
  * 'proto' is; 'left' bytes of the payload are left.  Returns 0 if one is
- * truncated, else the protocol behind them, whether the packet is a fragment,
- * and where they end, by the shifts below. */
+ * truncated, PARSE_EXT_DEEP if they go on beyond the limits, else the protocol
+ * behind them, whether the packet is a fragment, and where they end, by the
+ * shifts below, and PARSE_EXT_ROUTING for a routing header with segments
+ * left. */
 #define PARSE_EXT_FRAG_SHIFT 8
 #define PARSE_EXT_OFS_SHIFT 12
+#define PARSE_EXT_ROUTING (1u << 28)
+#define PARSE_EXT_DEEP (1u << 29)
 #define PARSE_EXT_OK (1u << 30)
+
+static __always_inline int
+parse_is_ipv6_ext(__u32 proto)
+{
+    return proto == 0 || proto == 43 || proto == 44 || proto == 51
+           || proto == 60;
+}
 
 static __always_inline __u32
 parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
                __u32 proto)
 {
-    __u32 frag = 0;
+    __u32 frag = 0, flags = PARSE_EXT_OK;
 
-    for (int i = 0; i < PARSE_IPV6_EXT_MAX; i++) {
+    for (int i = 0;; i++) {
         const __u8 *p = data + (ofs & PARSE_MAX_OFS);
         __u32 n;
 
-        if (proto != 0 && proto != 43 && proto != 44 && proto != 51
-            && proto != 60) {
+        if (!parse_is_ipv6_ext(proto)) {
             break;
+        }
+        if (i == PARSE_IPV6_EXT_MAX) {
+            return PARSE_EXT_DEEP;
         }
         if (left < 8 || p + 8 > data_end) {
             return 0;
@@ -211,22 +231,28 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
             }
         } else {
             n = proto == 51 ? (p[1] + 2) * 4 : (p[1] + 1) * 8;
+            if (proto == 43 && p[3]) {
+                flags |= PARSE_EXT_ROUTING;
+            }
             proto = p[0];
         }
-        if (n > left || ofs + n > PARSE_MAX_OFS) {
+        if (n > left) {
             return 0;
+        }
+        if (ofs + n > PARSE_MAX_OFS) {
+            return PARSE_EXT_DEEP;
         }
         ofs += n;
         left -= n;
     }
-    return PARSE_EXT_OK | ofs << PARSE_EXT_OFS_SHIFT
+    return flags | ofs << PARSE_EXT_OFS_SHIFT
            | frag << PARSE_EXT_FRAG_SHIFT | proto;
 }
 
-/* Returns 1 if L4 follows. */
+/* Returns 1 if L4 follows, -1 if the headers are nested too deep. */
 static __always_inline int
 parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c,
-           struct xdp_flow_key *key)
+           struct xdp_flow_key *key, struct xdp_offsets *offsets)
 {
     const __u8 *p = c->p;
     __u32 plen;
@@ -250,14 +276,14 @@ parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c,
     parse_pull(c, 40);
     c->left = plen;
 
-    if (proto == 0 || proto == 43 || proto == 44 || proto == 51
-        || proto == 60) {
+    if (parse_is_ipv6_ext(proto)) {
         __u32 ext = PARSE_IPV6_EXT(ctx, c->p - data, plen, proto, data, c->end);
         __u32 ofs = (ext >> PARSE_EXT_OFS_SHIFT) & PARSE_MAX_OFS;
 
-        if (!ext) {
-            return 0;
+        if (!(ext & PARSE_EXT_OK)) {
+            return ext ? -1 : 0;
         }
+        offsets->routing = !!(ext & PARSE_EXT_ROUTING);
         proto = ext & 0xff;
         frag = (ext >> PARSE_EXT_FRAG_SHIFT) & 3;
         c->left -= ofs - (c->p - data);
@@ -278,31 +304,36 @@ parse_mac_is_zero(const __u8 *mac)
 }
 
 /* Target and options of a neighbour solicitation or advertisement, at offset
- * 'ofs', with 'left' bytes. */
-static __always_inline void
+ * 'ofs', with 'left' bytes.  Returns -1 if there are too many options, else
+ * 0. */
+static __always_inline int
 parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
          struct xdp_flow_key *key)
 {
     const __u8 *p = data + (ofs & PARSE_MAX_OFS);
 
     if (left < 16 || p + 16 > data_end) {
-        return;
+        return 0;
     }
     __builtin_memcpy(key->nd_target, p, 16);
     ofs += 16;
     left -= 16;
-    for (int i = 0; i < PARSE_ND_OPT_MAX; i++) {
+    for (int i = 0;; i++) {
         __u32 len;
         __u8 type;
 
+        if (left < 8) {
+            return 0;
+        }
         p = data + (ofs & PARSE_MAX_OFS);
-        if (left < 8 || p + 8 > data_end) {
-            return;
+        if (i == PARSE_ND_OPT_MAX || ofs > PARSE_MAX_OFS - 8
+            || p + 8 > data_end) {
+            return -1;
         }
         type = p[0];
         len = p[1] * 8;
-        if (!len || len > left || ofs + len > PARSE_MAX_OFS) {
-            return;
+        if (!len || len > left) {
+            return 0;
         }
         if (len == 8 && (type == 1 || type == 2)) {
             __u8 *mac = type == 1 ? key->arp_sha : key->arp_tha;
@@ -311,7 +342,7 @@ parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
                 __builtin_memset(key->nd_target, 0, 16);
                 __builtin_memset(key->arp_sha, 0, 6);
                 __builtin_memset(key->arp_tha, 0, 6);
-                return;
+                return 0;
             }
             __builtin_memcpy(mac, p + 2, 6);
         }
@@ -320,7 +351,8 @@ parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
     }
 }
 
-/* Returns 1 if the ports or the type were there. */
+/* Returns 1 if the ports or the type were there, -1 if userspace has to
+ * look. */
 static __always_inline int
 parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
          struct xdp_flow_key *key)
@@ -365,7 +397,8 @@ parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
         key->tp_src = PARSE_HTONS(p[0]);
         key->tp_dst = PARSE_HTONS(p[1]);
         if (!p[1] && (p[0] == 135 || p[0] == 136)) {
-            PARSE_ND(ctx, p + 8 - data, c->left - 8, data, c->end, key);
+            return PARSE_ND(ctx, p + 8 - data, c->left - 8, data, c->end, key)
+                   ? -1 : 1;
         }
         return 1;
     default:
@@ -386,25 +419,28 @@ parse_forget(volatile __u16 *cell, __u32 value, __u32 max)
 }
 
 /* Fills in the packet's fields of '*key', which must be zero but for the
- * metadata, from the frame that begins at 'data_', of which the bytes up to
- * 'data_end' can be read and whose whole length is 'len'.  'ctx' is for
- * PARSE_IPV6_EXT and PARSE_ND.  Returns 0, or -1 if there is no whole Ethernet
- * header. */
+ * metadata and a VLAN tag that came beside the frame, from the frame that
+ * begins at 'data_', of which the bytes up to 'data_end' can be read and whose
+ * whole length is 'len'.  At most 'n_vlans' tags (1 or 2) are told apart from
+ * what follows, as Open vSwitch's vlan-limit says.  'ctx' is for PARSE_IPV6_EXT
+ * and PARSE_ND.  Returns 0, PARSE_SHORT if there is no whole Ethernet header,
+ * or PARSE_DEEP if only userspace can tell the key. */
 static __always_inline int
 parse_frame(void *ctx, const void *data_, const void *data_end, __u32 len,
-            struct xdp_flow_key *key, struct xdp_offsets *offsets)
+            __u32 n_vlans, struct xdp_flow_key *key,
+            struct xdp_offsets *offsets)
 {
     const __u8 *data = data_;
     struct parse_cursor c = { .p = data, .end = data_end, .left = len };
     __u32 ofs;
     __u16 type;
-    int has_l4;
+    int more;
 
-    offsets->l3 = offsets->l4 = 0;
+    offsets->l3 = offsets->l4 = offsets->routing = 0;
     if (!PARSE_CAN_READ(&c, 14)) {
-        return -1;
+        return PARSE_SHORT;
     }
-    key->eth_type = PARSE_HTONS(parse_l2(&c, key));
+    key->eth_type = PARSE_HTONS(parse_l2(&c, n_vlans, key));
     type = PARSE_HTONS(*(volatile __u16 *) &key->eth_type);
     ofs = parse_forget(&offsets->l3, c.p - data, 63);
     c.p = data + ofs;
@@ -419,18 +455,19 @@ parse_frame(void *ctx, const void *data_, const void *data_end, __u32 len,
         offsets->l3 = 0;
         return 0;
     }
-    has_l4 = (type == 0x800 ? parse_ipv4(&c, key)
-              : parse_ipv6(ctx, data, &c, key));
-    if (!has_l4) {
+    more = (type == 0x800 ? parse_ipv4(&c, key)
+            : parse_ipv6(ctx, data, &c, key, offsets));
+    if (more <= 0) {
         offsets->l3 = 0;
-        return 0;
+        return more ? PARSE_DEEP : 0;
     }
     ofs = parse_forget(&offsets->l4, c.p - data, PARSE_MAX_OFS);
     c.p = data + ofs;
-    if (key->nw_frag & XDP_FRAG_LATER || !parse_l4(ctx, data, &c, key)) {
+    more = key->nw_frag & XDP_FRAG_LATER ? 0 : parse_l4(ctx, data, &c, key);
+    if (more <= 0) {
         offsets->l4 = 0;
     }
-    return 0;
+    return more < 0 ? PARSE_DEEP : 0;
 }
 
 #endif /* parse.h */

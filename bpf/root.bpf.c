@@ -13,11 +13,11 @@ const volatile __u32 port_no = 0;	/* The port's number. */
 SEC("xdp.frags")
 int root(struct xdp_md *ctx)
 {
-	struct xdp_scratch *s = scratch_get();
+	struct xdp_cpu *c = cpu_get();
 
-	if (!s)
+	if (!c)
 		return drop(XDP_DROP_INTERNAL);
-	s->key.in_port = port_no;
+	c->key.in_port = port_no;
 	bpf_tail_call(ctx, &xdp_stages, XDP_STAGE_INGRESS);
 	return drop(XDP_DROP_TAIL_CALL);
 }

@@ -6,7 +6,11 @@
 #ifndef UPCALL_BPF_H
 #define UPCALL_BPF_H 1
 
-#include "drop.h"
+#ifdef OVS_XDP_TC
+#include "ctx-tc.h"
+#else
+#include "ctx-xdp.h"
+#endif
 
 /* Takes a token of 'port'; 0 if it has none left. */
 static __always_inline int
@@ -36,38 +40,43 @@ upcall_take_token(const struct xdp_config *config, __u32 port)
 	return 1;
 }
 
+/* Fills in the header of an upcall; 0, or FAIL() if none may go up now. */
 static __always_inline int
-upcall(struct xdp_md *ctx, const struct xdp_scratch *s,
-       const struct xdp_config *config, __u32 reason, __u32 next_action)
+upcall_prepare(ctx_t *ctx, const struct xdp_cpu *c,
+	       const struct xdp_config *config, __u32 reason, __u32 next_action,
+	       struct xdp_upcall_hdr *hdr)
 {
-	__u32 len = bpf_xdp_get_buff_len(ctx);
-	struct xdp_upcall_hdr *hdr;
-
 	if (!config->upcalls_enabled)
-		return drop(XDP_DROP_NO_USERSPACE);
-	if (!upcall_take_token(config, s->key.in_port))
-		return drop(XDP_DROP_RATE_LIMIT);
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof *hdr))
-		return drop(XDP_DROP_HEADROOM);
-	hdr = (void *)(long)ctx->data;
-	if ((void *)(hdr + 1) > (void *)(long)ctx->data_end)
-		return drop(XDP_DROP_INTERNAL);
+		return FAIL(NO_USERSPACE);
+	if (!upcall_take_token(config, c->key.in_port))
+		return FAIL(RATE_LIMIT);
 	__builtin_memset(hdr, 0, sizeof *hdr);
 	hdr->magic = XDP_UPCALL_MAGIC;
 	hdr->reason = reason;
-	hdr->in_port = s->key.in_port;
-	hdr->recirc_id = s->key.recirc_id;
-	hdr->skb_mark = s->key.skb_mark;
-	hdr->priority = s->key.priority;
-	hdr->dp_hash = s->key.dp_hash;
-	hdr->len = len;
-	hdr->flow = reason == XDP_UPCALL_MISS ? 0 : s->flow;
+	hdr->in_port = c->key.in_port;
+	hdr->recirc_id = c->key.recirc_id;
+	hdr->skb_mark = c->key.skb_mark;
+	hdr->priority = c->key.priority;
+	hdr->dp_hash = c->key.dp_hash;
+	hdr->len = ctx_len(ctx);
+	hdr->flow = reason == XDP_UPCALL_MISS ? 0 : c->flow;
 	hdr->next_action = next_action;
-	hdr->depth = s->depth;
-	if (bpf_redirect_map(&xdp_trap, 0, 0) != XDP_REDIRECT)
-		return drop(XDP_DROP_UPCALL);
-	count(XDP_COUNTER_UPCALL);
-	return XDP_REDIRECT;
+	hdr->depth = c->depth;
+	return 0;
+}
+
+/* Sends the frame to userspace. */
+static __always_inline int
+upcall(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config,
+       __u32 reason, __u32 next_action)
+{
+	struct xdp_upcall_hdr hdr;
+	int err = upcall_prepare(ctx, c, config, reason, next_action, &hdr);
+
+	if (err)
+		return drop(err - 1);
+	count(c, XDP_COUNTER_UPCALL);
+	return ctx_upcall(ctx, &hdr);
 }
 
 #endif /* upcall.h */

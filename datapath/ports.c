@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bpf-util.h"
+#include "groups.h"
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
 #include "ovs-thread.h"
@@ -74,9 +75,12 @@ static void
 forget(struct xdp_ports *ports, uint32_t port_no)
     OVS_REQUIRES(ports->mutex)
 {
+    struct xdp_port *port = &xdp_dp_port_table(ports->dp)[port_no];
     char file[32], *path;
 
+    __atomic_store_n((uint64_t *) port, 0, __ATOMIC_RELEASE);
     bpf_map_delete_elem(ports->devmap_fd, &port_no);
+    xdp_groups_update_port(xdp_dp_groups(ports->dp), port_no);
     link_file(port_no, file, sizeof file);
     path = xdp_dp_pin_path(ports->dp, file);
     unlink(path);               /* Detaches: the pin is the last reference. */
@@ -280,10 +284,11 @@ add__(struct xdp_ports *ports, struct xdp_port_info *info,
         forget(ports, info->port_no);
         return error;
     }
+    xdp_dp_port_table(ports->dp)[info->port_no].ifindex = ifindex;
+    xdp_groups_update_port(xdp_dp_groups(ports->dp), info->port_no);
     ports->infos[info->port_no] = xmemdup(info, sizeof *info);
     ports->seq++;
-    VLOG(info->mode == XDP_PORT_NATIVE ? VLL_INFO : VLL_INFO,
-         "%s: port %"PRIu32", %s", info->name, info->port_no, info->reason);
+    VLOG_INFO("%s: port %"PRIu32", %s", info->name, info->port_no, info->reason);
     return 0;
 }
 

@@ -20,6 +20,15 @@ int xdp_dp_map_fd(const struct xdp_dp *, const char *name);
 int xdp_dp_attach(const struct xdp_dp *, int prog_fd, int ifindex,
                   uint32_t flags, const char *file);
 
+/* Map "xdp_port_table", by port number. */
+struct xdp_port *xdp_dp_port_table(const struct xdp_dp *);
+uint32_t xdp_dp_trap_near_ifindex(const struct xdp_dp *);
+/* The program that runs on each device of a group. */
+int xdp_dp_group_program_fd(const struct xdp_dp *);
+
+int xdp_groups_create(struct xdp_dp *, struct xdp_groups **);
+void xdp_groups_close(struct xdp_groups *);
+
 int xdp_ports_create(struct xdp_dp *, bool adopt, struct xdp_ports **);
 void xdp_ports_close(struct xdp_ports *);
 /* Detaches all. */

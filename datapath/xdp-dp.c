@@ -31,6 +31,7 @@
 
 #include "bpf-util.h"
 #include "flow-table.h"
+#include "groups.h"
 #include "hash.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.skel.h"
@@ -51,11 +52,12 @@ struct mapping {
 };
 
 enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_MASKS,
-       MAPPING_MASK_LIST, MAPPING_OPS, N_MAPPINGS };
+       MAPPING_MASK_LIST, MAPPING_OPS, MAPPING_STATS, MAPPING_CPUS,
+       MAPPING_PORT_TABLE, N_MAPPINGS };
 
 static const char *const mapping_names[N_MAPPINGS] = {
     "xdp_config", "xdp_buckets", "xdp_flows", "xdp_masks", "xdp_mask_list",
-    "xdp_ops",
+    "xdp_ops", "xdp_stats", "xdp_cpus", "xdp_port_table",
 };
 
 struct xdp_dp {
@@ -64,9 +66,11 @@ struct xdp_dp {
     int lock_fd;                /* Abstract socket: one owner at a time. */
     bool adopted;
     struct pipeline_bpf *skel;
+    int n_cpus;                 /* Possible ones: entries of a CPU's maps. */
     struct mapping mappings[N_MAPPINGS];
     struct flow_table *flow_table;
     struct xdp_ports *ports;
+    struct xdp_groups *groups;
     char near[IFNAMSIZ];        /* Trap: BPF redirects here. */
     char far[IFNAMSIZ];         /* Trap: AF_XDP sockets are here. */
 };
@@ -283,6 +287,12 @@ map_memory(struct xdp_dp *dp)
     return 0;
 }
 
+static struct xdp_config *
+config(const struct xdp_dp *dp)
+{
+    return dp->mappings[MAPPING_CONFIG].base;
+}
+
 /* Replacing an entry of the PROG_ARRAY loses no packet. */
 static int
 set_stages(const struct xdp_dp *dp)
@@ -420,7 +430,7 @@ set_up_trap(struct xdp_dp *dp)
                  ovs_strerror(error));
         return error;
     }
-    ifindex = if_nametoindex(dp->near);
+    config(dp)->trap_ifindex = ifindex = if_nametoindex(dp->near);
     if (bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_trap"), &zero, &ifindex,
                             BPF_ANY)) {
         return errno;
@@ -448,45 +458,37 @@ xdp_dp_xsks_map_fd(const struct xdp_dp *dp)
 
 /* Opening. */
 
-static struct xdp_config *
-config(const struct xdp_dp *dp)
-{
-    return dp->mappings[MAPPING_CONFIG].base;
-}
-
+/* BPF writes, without locks; each counter is read in one piece. */
 static int
 read_stats(void *dp_, uint32_t flow, struct xdp_flow_stats *sum)
 {
-    struct xdp_dp *dp = dp_;
-    int n_cpus = libbpf_num_possible_cpus();
-    struct xdp_flow_stats *stats = xcalloc(n_cpus, sizeof *stats);
-    int error = 0;
+    const struct xdp_dp *dp = dp_;
+    const struct xdp_flow_stats *all = dp->mappings[MAPPING_STATS].base;
 
     memset(sum, 0, sizeof *sum);
-    if (bpf_map_lookup_elem(xdp_dp_map_fd(dp, "xdp_stats"), &flow, stats)) {
-        error = errno;
+    for (int i = 0; i < dp->n_cpus; i++) {
+        const volatile struct xdp_flow_stats *stats
+            = &all[(size_t) i * XDP_MAX_FLOWS + flow];
+        uint64_t used = stats->used;
+
+        sum->packets += stats->packets;
+        sum->bytes += stats->bytes;
+        sum->used = MAX(sum->used, used);
+        sum->tcp_flags |= stats->tcp_flags;
     }
-    for (int i = 0; i < n_cpus; i++) {
-        sum->packets += stats[i].packets;
-        sum->bytes += stats[i].bytes;
-        sum->used = MAX(sum->used, stats[i].used);
-        sum->tcp_flags |= stats[i].tcp_flags;
-    }
-    free(stats);
-    return error;
+    return 0;
 }
 
 static int
 clear_stats(void *dp_, uint32_t flow)
 {
-    struct xdp_dp *dp = dp_;
-    int n_cpus = libbpf_num_possible_cpus();
-    struct xdp_flow_stats *stats = xcalloc(n_cpus, sizeof *stats);
-    int error = bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_stats"), &flow,
-                                    stats, BPF_ANY) ? errno : 0;
+    const struct xdp_dp *dp = dp_;
+    struct xdp_flow_stats *all = dp->mappings[MAPPING_STATS].base;
 
-    free(stats);
-    return error;
+    for (int i = 0; i < dp->n_cpus; i++) {
+        memset(&all[(size_t) i * XDP_MAX_FLOWS + flow], 0, sizeof *all);
+    }
+    return 0;
 }
 
 static int
@@ -545,6 +547,12 @@ prepare_pins(struct xdp_dp *dp, bool create, uint64_t ours)
     return bpf_util_make_dir(dp->pin_dir);
 }
 
+static void
+multiply_by_cpus(const struct xdp_dp *dp, struct bpf_map *map)
+{
+    bpf_map__set_max_entries(map, dp->n_cpus * bpf_map__max_entries(map));
+}
+
 static int
 open__(struct xdp_dp *dp, bool create)
 {
@@ -555,6 +563,10 @@ open__(struct xdp_dp *dp, bool create)
     if (!dp->skel) {
         return errno;
     }
+    dp->n_cpus = libbpf_num_possible_cpus();
+    multiply_by_cpus(dp, dp->skel->maps.xdp_stats);
+    multiply_by_cpus(dp, dp->skel->maps.xdp_hints);
+    multiply_by_cpus(dp, dp->skel->maps.xdp_cpus);
     ours = fingerprint(dp->skel->obj);
     error = prepare_pins(dp, create, ours);
     if (error) {
@@ -574,10 +586,14 @@ open__(struct xdp_dp *dp, bool create)
     }
     config(dp)->abi_version = XDP_ABI_VERSION;
     config(dp)->hz = kernel_hz();
+    if (!dp->adopted) {
+        config(dp)->vlan_limit = 1;
+    }
     error = open_flow_table(dp);
     error = error ? error : set_stages(dp);
     error = error ? error : set_up_trap(dp);
-    return error ? error : xdp_ports_create(dp, dp->adopted, &dp->ports);
+    error = error ? error : xdp_ports_create(dp, dp->adopted, &dp->ports);
+    return error ? error : xdp_groups_create(dp, &dp->groups);
 }
 
 int
@@ -631,6 +647,7 @@ xdp_dp_close(struct xdp_dp *dp)
     if (!dp) {
         return;
     }
+    xdp_groups_close(dp->groups);
     xdp_ports_close(dp->ports);
     flow_table_destroy(dp->flow_table);
     for (int i = 0; i < N_MAPPINGS; i++) {
@@ -666,40 +683,77 @@ xdp_dp_set_upcalls(struct xdp_dp *dp, bool enable)
     __atomic_store_n(&config(dp)->upcalls_enabled, enable, __ATOMIC_RELEASE);
 }
 
+void
+xdp_dp_set_vlan_limit(struct xdp_dp *dp, unsigned int limit)
+{
+    __atomic_store_n(&config(dp)->vlan_limit, limit, __ATOMIC_RELEASE);
+}
+
 bool
 xdp_dp_adopted(const struct xdp_dp *dp)
 {
     return dp->adopted;
 }
 
-static int
-read_counters(const struct xdp_dp *dp, const char *map, uint32_t n,
-              uint64_t *values)
+static const volatile struct xdp_counters *
+cpu_counters(const struct xdp_dp *dp, int cpu)
 {
-    int error = 0;
+    const struct bpf_map *map = dp->skel->maps.xdp_cpus;
 
-    for (uint32_t i = 0; !error && i < n; i++) {
-        error = bpf_util_read_percpu(xdp_dp_map_fd(dp, map), i, 1, &values[i]);
-    }
-    return error;
+    return (const void *) ((const char *) dp->mappings[MAPPING_CPUS].base
+                           + cpu * ROUND_UP(bpf_map__value_size(map), 8));
 }
 
-int
+void
 xdp_dp_get_drops(const struct xdp_dp *dp, uint64_t *drops)
 {
-    return read_counters(dp, "xdp_drops", XDP_N_DROP_REASONS, drops);
+    memset(drops, 0, XDP_N_DROP_REASONS * sizeof *drops);
+    for (int cpu = 0; cpu < dp->n_cpus; cpu++) {
+        for (int i = 0; i < XDP_N_DROP_REASONS; i++) {
+            drops[i] += cpu_counters(dp, cpu)->drops[i];
+        }
+    }
 }
 
-int
+void
 xdp_dp_get_counters(const struct xdp_dp *dp, uint64_t *counters)
 {
-    return read_counters(dp, "xdp_counters", XDP_N_COUNTERS, counters);
+    memset(counters, 0, XDP_N_COUNTERS * sizeof *counters);
+    for (int cpu = 0; cpu < dp->n_cpus; cpu++) {
+        for (int i = 0; i < XDP_N_COUNTERS; i++) {
+            counters[i] += cpu_counters(dp, cpu)->n[i];
+        }
+    }
+}
+
+struct xdp_port *
+xdp_dp_port_table(const struct xdp_dp *dp)
+{
+    return dp->mappings[MAPPING_PORT_TABLE].base;
 }
 
 struct flow_table *
 xdp_dp_flow_table(const struct xdp_dp *dp)
 {
     return dp->flow_table;
+}
+
+struct xdp_groups *
+xdp_dp_groups(const struct xdp_dp *dp)
+{
+    return dp->groups;
+}
+
+int
+xdp_dp_group_program_fd(const struct xdp_dp *dp)
+{
+    return bpf_program__fd(dp->skel->progs.group_egress);
+}
+
+uint32_t
+xdp_dp_trap_near_ifindex(const struct xdp_dp *dp)
+{
+    return config(dp)->trap_ifindex;
 }
 
 struct xdp_ports *

@@ -29,8 +29,11 @@ int xdp_dp_open(const char *name, bool create, struct xdp_dp **dpp);
 void xdp_dp_close(struct xdp_dp *);
 /* Detaches every port and removes every pin and the trap, then closes. */
 int xdp_dp_destroy(struct xdp_dp *);
-/* Lets misses come up (heartbeat and upcalls_enabled in struct xdp_config). */
+/* Lets misses come up. */
 void xdp_dp_set_upcalls(struct xdp_dp *, bool enable);
+/* Number of VLAN tags (1 or 2) that are part of a key: Open vSwitch's
+ * flow_vlan_limit. */
+void xdp_dp_set_vlan_limit(struct xdp_dp *, unsigned int limit);
 /* True if xdp_dp_open() found pins and adopted them. */
 bool xdp_dp_adopted(const struct xdp_dp *);
 
@@ -42,16 +45,18 @@ int xdp_dp_xsks_map_fd(const struct xdp_dp *);
 
 /* Sums over all CPUs. 'drops' has XDP_N_DROP_REASONS elements, 'counters'
  * XDP_N_COUNTERS. */
-int xdp_dp_get_drops(const struct xdp_dp *, uint64_t *drops);
-int xdp_dp_get_counters(const struct xdp_dp *, uint64_t *counters);
+void xdp_dp_get_drops(const struct xdp_dp *, uint64_t *drops);
+void xdp_dp_get_counters(const struct xdp_dp *, uint64_t *counters);
 
 /* Names of datapaths pinned on this bpffs, for enumeration: calls 'cb' with
  * each. */
 int xdp_dp_for_each(void (*cb)(const char *name, void *aux), void *aux);
 
 struct flow_table;
+struct xdp_groups;
 struct xdp_ports;
 struct flow_table *xdp_dp_flow_table(const struct xdp_dp *);
 struct xdp_ports *xdp_dp_ports(const struct xdp_dp *);
+struct xdp_groups *xdp_dp_groups(const struct xdp_dp *);
 
 #endif /* xdp-dp.h */

@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 2
+#define XDP_ABI_VERSION 3
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -22,6 +22,7 @@
 #define XDP_MAX_OPS     1048576     /* Pool of compiled actions. */
 #define XDP_FLOW_MAX_OPS 32         /* Of one flow; longer: userspace path. */
 #define XDP_MAX_RECIRC  8           /* Rounds of lookup for one packet. */
+#define XDP_MAX_GROUPS  4096        /* Sets of ports that get one frame. */
 
 /* Flow key.
  *
@@ -154,7 +155,11 @@ struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
  * because the kernel rounds the entries of an array up to 8 bytes; the number
  * of valid entries is in struct xdp_config. */
 
-struct xdp_flow_stats {                 /* Per-CPU map "xdp_stats". */
+/* Map "xdp_stats" has XDP_MAX_FLOWS entries for each possible CPU: that of flow
+ * 'idx' on CPU 'cpu' is at cpu * XDP_MAX_FLOWS + idx.  A plain array of all
+ * CPUs, unlike a per-CPU one, is made at once and can be mapped: statistics cost
+ * userspace no system call. */
+struct xdp_flow_stats {
     __u64 packets;
     __u64 bytes;                        /* Frame length, without FCS. */
     __u64 used;                         /* bpf_jiffies64(); 0: never. */
@@ -170,22 +175,32 @@ struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
     __u32 upcall_rate;                  /* Tokens per jiffy and port; 0: no limit. */
     __u32 upcall_burst;
     __u32 hz;                           /* Jiffies per second. */
-    __u32 reserved;
-    __u64 heartbeat;                    /* jiffies when userspace last ran. */
+    __u32 vlan_limit;                   /* VLAN tags in a key: 1 or 2. */
 };
+
+/* Map "xdp_port_table", by port number; mmaped. */
+struct xdp_port {
+    __u32 ifindex;                      /* 0: no port. */
+    __u32 flags;                        /* XDP_PORT_F_*. */
+};
+#define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
+                                         * through the network stack. */
 
 /* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
  * is split up. */
 enum xdp_op_type {
     XDP_OP_END = 0,         /* Stop here: drop what was not output. */
     XDP_OP_OUTPUT,          /* arg = port; ends the list (the frame leaves). */
-    XDP_OP_OUTPUT_COPY,     /* arg = port; a copy leaves, goes on after it.
-                             * (Only where a clone exists; see flags.) */
+    XDP_OP_OUTPUT_COPY,     /* arg = port; a copy leaves, as it is now. */
+    XDP_OP_GROUP,           /* arg = id in "xdp_groups".  First op of a list
+                             * with copies: XDP cannot clone a frame, but sends
+                             * it to all devices of a group at once, and on each
+                             * of them runs the ops up to its own output.
+                             * data[0] = XDP_GROUP_F_*. */
     XDP_OP_SET_ETH_DST,     /* data = 6 bytes, arg low 6 bits: mask by byte. */
     XDP_OP_SET_ETH_SRC,
     XDP_OP_PUSH_VLAN,       /* data[0..1] = TPID, data[2..3] = TCI (be16). */
     XDP_OP_POP_VLAN,
-    XDP_OP_SET_VLAN,        /* data[0..1] = TCI, data[2..3] = mask. */
     XDP_OP_SET_IPV4_SRC,    /* data[0..3] = value, data[4..7] = mask. */
     XDP_OP_SET_IPV4_DST,
     XDP_OP_SET_IPV4_TOS,    /* data[0] = value, data[1] = mask. */
@@ -204,8 +219,12 @@ enum xdp_op_type {
     XDP_OP_USERSPACE,       /* The packet as it is now goes to userspace, which
                              * runs the netlink actions from the one that 'arg'
                              * numbers (0-based) on; ends the list. */
+    XDP_OP_USERSPACE_COPY,  /* A copy goes to userspace, which runs the one
+                             * netlink action that 'arg' numbers. */
     XDP_OP_N
 };
+
+#define XDP_GROUP_F_STACK 1             /* A member is XDP_PORT_F_STACK. */
 
 struct xdp_op {                         /* Map "xdp_ops". */
     __u8 type;                          /* enum xdp_op_type. */
@@ -226,7 +245,8 @@ struct xdp_op {                         /* Map "xdp_ops". */
 
 enum xdp_upcall_reason {
     XDP_UPCALL_MISS = 1,    /* No megaflow. */
-    XDP_UPCALL_ACTION,      /* XDP_OP_USERSPACE or XDP_FLOW_F_USERSPACE. */
+    XDP_UPCALL_ACTION,      /* XDP_OP_USERSPACE: actions from one on. */
+    XDP_UPCALL_COPY,        /* XDP_OP_USERSPACE_COPY: one action. */
 };
 
 struct xdp_upcall_hdr {                 /* 64 bytes. */
@@ -239,7 +259,7 @@ struct xdp_upcall_hdr {                 /* 64 bytes. */
     __u32 dp_hash;
     __u32 len;                          /* Of the frame behind this header. */
     __u32 flow;                         /* Flow index; 0 for a miss. */
-    __u32 next_action;                  /* XDP_OP_USERSPACE's arg, else 0. */
+    __u32 next_action;                  /* The op's arg; 0 for a miss. */
     __u32 depth;                        /* Recirculations so far. */
     __u32 reserved[5];
 };
@@ -267,8 +287,7 @@ _Static_assert(sizeof(struct xdp_op) == 16, "op");
 _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
 #endif
 
-/* Why a frame was dropped: counter index in per-CPU map "xdp_drops", name,
- * explanation.  Append only. */
+/* Why a frame was dropped: name, explanation.  Append only. */
 #define XDP_DROP_REASONS(X)                                                \
     X(ACTION,       "the flow's actions end without an output")            \
     X(TRUNCATED,    "frame shorter than an Ethernet header")               \
@@ -290,7 +309,7 @@ enum xdp_drop_reason {
     XDP_N_DROP_REASONS
 };
 
-/* Per-CPU counters, map "xdp_counters". */
+/* Events: name, explanation.  Append only. */
 #define XDP_COUNTERS(X)                                                    \
     X(RX,         "frames received on ports")                              \
     X(FORWARDED,  "frames redirected to a port by BPF")                    \
@@ -309,17 +328,13 @@ enum xdp_counter {
     XDP_N_COUNTERS
 };
 
-/* Names of the maps and programs, for the loader. */
-/* Maps:  xdp_config, xdp_buckets, xdp_flows, xdp_masks, xdp_mask_list,
- *        xdp_ops, xdp_stats, xdp_drops, xdp_counters, xdp_ports (DEVMAP, key
- *        port_no, value ifindex), xdp_xsks (XSKMAP, key = trap queue),
- *        xdp_trap (DEVMAP, 1 entry: trap ifindex), xdp_stages (PROG_ARRAY),
- *        xdp_hints, xdp_scratch, xdp_buckets_rl (upcall token buckets).
- * Programs in pipeline.bpf.c: one per stage (enum xdp_stage), plus "trap_rx",
- * which is attached to the far side of the trap and redirects to xdp_xsks,
- * and "inject", attached to our side of the trap.
- * Program in root.bpf.c: "root", with const volatile __u32 port_no; loaded and
- * attached once for each port; tail calls stage XDP_STAGE_INGRESS. */
+/* Map "xdp_cpus" has an entry for each possible CPU, which begins with this. */
+struct xdp_counters {
+    __u64 n[XDP_N_COUNTERS];            /* By enum xdp_counter. */
+    __u64 drops[XDP_N_DROP_REASONS];    /* By enum xdp_drop_reason. */
+};
+
+/* Entries of the PROG_ARRAY "xdp_stages": the program "stage_<name>". */
 enum xdp_stage {
     XDP_STAGE_INGRESS,      /* Parse, look up, run actions. */
     XDP_STAGE_RECIRC,       /* Metadata is in scratch; the same again. */

@@ -3,9 +3,10 @@
  *
  * Netlink actions <-> compiled ops.
  *
- * Actions are compiled one by one.  At the first that BPF does not do, or an
- * output that is not the last action, the list ends with XDP_OP_USERSPACE:
- * userspace runs the actions from that one on. */
+ * Actions are compiled one by one.  At the first that BPF does not do, the list
+ * ends with XDP_OP_USERSPACE: userspace runs the actions from that one on.  If
+ * BPF does them all and they send copies to several places, the list begins
+ * with XDP_OP_GROUP. */
 
 #include <config.h>
 #include "dp-xdp.h"
@@ -26,6 +27,8 @@ struct op_list {
     struct xdp_op *ops;
     size_t n;
     bool full;
+    bool copies;                /* More than one place may get the frame. */
+    size_t n_sent;              /* Places that got it so far. */
 };
 
 static struct xdp_op *
@@ -160,21 +163,59 @@ compile_set_unmasked(struct op_list *list, const struct nlattr *a)
     return compile_set(list, nl_attr_type(a), nl_attr_get(a), mask);
 }
 
-/* Compiles one action; false if userspace has to run it. */
+/* True if 'list' sends the frame to that place already: a group has each device
+ * once. */
 static bool
-compile_action(struct op_list *list, const struct nlattr *a, bool last)
+is_sent(const struct op_list *list, enum xdp_op_type type, uint32_t port)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->ops[i].type == type
+            && (type == XDP_OP_USERSPACE_COPY || list->ops[i].arg == port)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Compiles a place to which the frame goes. */
+static bool
+compile_output(struct op_list *list, enum xdp_op_type type,
+               enum xdp_op_type copy_type, uint32_t arg, bool last)
+{
+    if (last && !list->n_sent) {
+        add_op(list, type, arg);
+        return true;
+    }
+    if (!list->copies || is_sent(list, copy_type, arg)) {
+        return false;
+    }
+    if (last && type == XDP_OP_OUTPUT) {
+        add_op(list, type, arg);
+    } else {
+        add_op(list, copy_type, arg);
+    }
+    list->n_sent++;
+    return true;
+}
+
+/* Compiles the action that is number 'i'; false if userspace has to run it. */
+static bool
+compile_action(struct op_list *list, const struct nlattr *a, uint32_t i,
+               bool last)
 {
     switch (nl_attr_type(a)) {
     case OVS_ACTION_ATTR_OUTPUT:
-        if (last) {
-            add_op(list, XDP_OP_OUTPUT, nl_attr_get_u32(a));
-        }
-        return last;
+        return compile_output(list, XDP_OP_OUTPUT, XDP_OP_OUTPUT_COPY,
+                              nl_attr_get_u32(a), last);
+    case OVS_ACTION_ATTR_USERSPACE:
+        return compile_output(list, XDP_OP_USERSPACE, XDP_OP_USERSPACE_COPY,
+                              i, last);
     case OVS_ACTION_ATTR_RECIRC:
-        if (last) {
+        if (last && !list->n_sent) {
             add_op(list, XDP_OP_RECIRC, nl_attr_get_u32(a));
+            return true;
         }
-        return last;
+        return false;
     case OVS_ACTION_ATTR_SET:
         return compile_set_unmasked(list, nl_attr_get(a));
     case OVS_ACTION_ATTR_SET_MASKED: {
@@ -198,7 +239,7 @@ compile_action(struct op_list *list, const struct nlattr *a, bool last)
     case OVS_ACTION_ATTR_HASH: {
         const struct ovs_action_hash *hash = nl_attr_get(a);
 
-        if (hash->hash_alg != OVS_HASH_ALG_L4) {
+        if (hash->hash_alg != OVS_HASH_ALG_L4 || list->n_sent) {
             return false;
         }
         add_op(list, XDP_OP_HASH, hash->hash_basis);
@@ -270,30 +311,51 @@ check_actions(const struct nlattr *actions, size_t len)
     return 0;
 }
 
-int
-compile_actions(const struct nlattr *actions, size_t len,
-                struct xdp_op ops[XDP_FLOW_MAX_OPS], size_t *n_ops)
+/* Compiles as far as BPF goes; true if that is to the end. */
+static bool
+compile_list(struct op_list *list, const struct nlattr *actions, size_t len)
 {
-    struct op_list list = { .ops = ops };
     const struct nlattr *a;
     unsigned int left;
     uint32_t i = 0;
+
+    NL_ATTR_FOR_EACH (a, left, actions, len) {
+        bool last = (size_t) NLA_ALIGN(a->nla_len) >= left;
+        size_t n = list->n;
+
+        if (!compile_action(list, a, i, last) || list->full) {
+            list->n = n;        /* Userspace runs this one as a whole. */
+            list->full = false;
+            add_op(list, XDP_OP_USERSPACE, i);
+            return false;
+        }
+        i++;
+    }
+    return true;
+}
+
+/* Compiles with copies; false if that is not possible for all the actions. */
+static bool
+compile_group(struct op_list *list, const struct nlattr *actions, size_t len)
+{
+    list->copies = true;
+    add_op(list, XDP_OP_GROUP, 0);
+    return compile_list(list, actions, len) && list->n_sent > 1;
+}
+
+int
+compile_actions(const struct nlattr *actions, size_t len, bool copies,
+                struct xdp_op ops[XDP_FLOW_MAX_OPS], size_t *n_ops)
+{
+    struct op_list list = { .ops = ops };
     int error = check_actions(actions, len);
 
     if (error) {
         return error;
     }
-    NL_ATTR_FOR_EACH (a, left, actions, len) {
-        bool last = (size_t) NLA_ALIGN(a->nla_len) >= left;
-        size_t n = list.n;
-
-        if (!compile_action(&list, a, last) || list.full) {
-            list.n = n;         /* Userspace runs this one as a whole. */
-            list.full = false;
-            add_op(&list, XDP_OP_USERSPACE, i);
-            break;
-        }
-        i++;
+    if (!copies || !compile_group(&list, actions, len)) {
+        list = (struct op_list) { .ops = ops };
+        compile_list(&list, actions, len);
     }
     *n_ops = list.n;
     return 0;
@@ -350,7 +412,10 @@ static bool
 decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
 {
     switch ((enum xdp_op_type) op->type) {
+    case XDP_OP_GROUP:
+        return true;
     case XDP_OP_OUTPUT:
+    case XDP_OP_OUTPUT_COPY:
         nl_msg_put_u32(actions, OVS_ACTION_ATTR_OUTPUT, op->arg);
         return true;
     case XDP_OP_RECIRC:
@@ -420,9 +485,8 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
         return true;
     }
     case XDP_OP_END:
-    case XDP_OP_OUTPUT_COPY:
-    case XDP_OP_SET_VLAN:
     case XDP_OP_USERSPACE:
+    case XDP_OP_USERSPACE_COPY:
     case XDP_OP_N:
     default:
         return false;

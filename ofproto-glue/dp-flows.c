@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "flow-table.h"
+#include "groups.h"
 #include "hash.h"
 #include "netlink.h"
 #include "odp-util.h"
@@ -69,7 +70,7 @@ flow_record_by_index(const struct dp_xdp *dp, uint32_t idx)
 
 static void
 record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
-              const struct nlattr *key, size_t key_len,
+              uint32_t group, const struct nlattr *key, size_t key_len,
               const struct nlattr *mask, size_t mask_len,
               const struct nlattr *actions, size_t actions_len)
     OVS_REQUIRES(dp->flow_mutex)
@@ -78,6 +79,7 @@ record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
 
     r->ufid = *ufid;
     r->idx = idx;
+    r->group = group;
     r->key = xmemdup(key, key_len);
     r->key_len = key_len;
     r->mask = mask_len ? xmemdup(mask, mask_len) : NULL;
@@ -145,6 +147,7 @@ record_delete(struct dp_xdp *dp, struct flow_record *r,
     if (r->idx) {
         flow_table_delete(xdp_dp_flow_table(dp->xdp), r->idx, &xs);
         ovsrcu_set(&dp->records[r->idx], NULL);
+        xdp_groups_unref(xdp_dp_groups(dp->xdp), r->group);
     }
     if (stats) {
         record_stats(dp, r, &xs, stats);
@@ -223,14 +226,16 @@ adopt_flow(struct dp_xdp *dp, const struct adopted_flow *f)
 {
     struct ofpbuf key, mask, actions;
     struct flow flow, flow_mask;
+    uint32_t group;
     ovs_u128 ufid;
     bool ok;
 
     ofpbuf_init(&key, 256);
     ofpbuf_init(&mask, 256);
     ofpbuf_init(&actions, 256);
-    ok = (!(f->flags & XDP_FLOW_F_USERSPACE)
-          && decompile_actions(f->ops, f->n_ops, &actions));
+    ok = (decompile_actions(f->ops, f->n_ops, &actions)
+          && !xdp_groups_adopt(xdp_dp_groups(dp->xdp), f->ops, f->n_ops,
+                               &group));
     if (ok) {
         struct odp_flow_key_parms parms = {
             .flow = &flow, .mask = &flow_mask,
@@ -244,9 +249,10 @@ adopt_flow(struct dp_xdp *dp, const struct adopted_flow *f)
         odp_flow_key_from_mask(&parms, &mask);
         odp_flow_key_hash(key.data, key.size, &ufid);
         if (flow_record_by_ufid(dp, &ufid)) {
+            xdp_groups_unref(xdp_dp_groups(dp->xdp), group);
             ok = false;
         } else {
-            record_insert(dp, &ufid, f->idx, key.data, key.size,
+            record_insert(dp, &ufid, f->idx, group, key.data, key.size,
                           mask.data, mask.size, actions.data, actions.size);
         }
     }
@@ -273,6 +279,7 @@ dp_flows_adopt(struct dp_xdp *dp)
             n_deleted++;
         }
     }
+    xdp_groups_end_adoption(xdp_dp_groups(dp->xdp));
     ovs_mutex_unlock(&dp->flow_mutex);
     if (all.n) {
         VLOG_INFO("%s: adopted %"PRIuSIZE" flows, removed %"PRIuSIZE" that "
@@ -308,6 +315,20 @@ parse_key(const struct nlattr *key, size_t key_len,
     return 0;
 }
 
+/* Compiles, and takes a reference to the group that the ops need. */
+static int
+compile(const struct dp_xdp *dp, const struct nlattr *actions,
+        size_t actions_len, struct xdp_op ops[XDP_FLOW_MAX_OPS],
+        size_t *n_ops, uint32_t *group)
+{
+    int error = compile_actions(actions, actions_len, true, ops, n_ops);
+
+    if (!error && xdp_groups_ref(xdp_dp_groups(dp->xdp), ops, *n_ops, group)) {
+        error = compile_actions(actions, actions_len, false, ops, n_ops);
+    }
+    return error;
+}
+
 /* EEXIST if the match is there under another UFID: packets of two connections
  * came up, and one megaflow is for both. */
 static int
@@ -319,20 +340,23 @@ create(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
 {
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
     struct xdp_flow_key xkey, xmask;
-    uint32_t idx;
+    uint32_t idx, group;
     size_t n_ops;
     int error;
 
     error = flow_to_xdp_key(flow, mask, &xkey, &xmask);
-    error = error ? error : compile_actions(actions, actions_len, ops, &n_ops);
+    error = error ? error : compile(dp, actions, actions_len, ops, &n_ops,
+                                    &group);
     if (error) {
         return error;
     }
     error = flow_table_insert(xdp_dp_flow_table(dp->xdp), &xkey, &xmask, ops,
                               n_ops, 0, &idx);
     if (!error) {
-        record_insert(dp, ufid, idx, key, key_len, nl_mask, mask_len, actions,
-                      actions_len);
+        record_insert(dp, ufid, idx, group, key, key_len, nl_mask, mask_len,
+                      actions, actions_len);
+    } else {
+        xdp_groups_unref(xdp_dp_groups(dp->xdp), group);
     }
     return error;
 }
@@ -344,17 +368,23 @@ modify(struct dp_xdp *dp, struct flow_record *r, const struct nlattr *actions,
 {
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
     struct flow_actions *old;
+    uint32_t group;
     size_t n_ops;
     int error;
 
-    error = compile_actions(actions, actions_len, ops, &n_ops);
-    if (!error && r->idx) {
-        error = flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops,
-                                  n_ops, 0);
-    }
+    error = compile(dp, actions, actions_len, ops, &n_ops, &group);
     if (error) {
         return error;
     }
+    if (r->idx) {
+        error = flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops,
+                                  n_ops, 0);
+    }
+    xdp_groups_unref(xdp_dp_groups(dp->xdp), error ? group : r->group);
+    if (error) {
+        return error;
+    }
+    r->group = group;
     old = ovsrcu_get_protected(struct flow_actions *, &r->actions);
     ovsrcu_set(&r->actions, flow_actions_create(actions, actions_len));
     ovsrcu_postpone(free, old);
@@ -432,7 +462,7 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
         error = create(dp, flow, &wc->masks, ufid, key.data, key.size,
                        mask.data, mask.size, actions, actions_len);
         if (error == EOPNOTSUPP) {
-            record_insert(dp, ufid, 0, key.data, key.size, mask.data,
+            record_insert(dp, ufid, 0, 0, key.data, key.size, mask.data,
                           mask.size, actions, actions_len);
             error = 0;
         }

@@ -317,7 +317,8 @@ handle_miss(struct dp_xdp *dp, struct dp_packet *packet, uint32_t depth)
     ofpbuf_uninit(&actions);
 }
 
-/* Runs the flow's actions from the one on at which BPF stopped. */
+/* Runs the flow's actions from the one on at which BPF stopped; just that one
+ * if BPF does the others. */
 static void
 handle_action(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
               struct dp_packet *packet)
@@ -342,7 +343,9 @@ handle_action(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
     flow_extract(packet, &flow);
     NL_ATTR_FOR_EACH (a, left, actions->nla, actions->len) {
         if (!n--) {
-            dp_execute(dp, packet, true, &flow, hdr->depth, a, left);
+            dp_execute(dp, packet, true, &flow, hdr->depth, a,
+                       hdr->reason == XDP_UPCALL_COPY
+                       ? NLA_ALIGN(a->nla_len) : left);
             return;
         }
     }

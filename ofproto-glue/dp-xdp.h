@@ -30,6 +30,7 @@ struct flow_record {
      * part of a frame's key): then the record is for the one packet flow whose
      * UFID it has, and userspace runs its actions. */
     uint32_t idx;
+    uint32_t group;             /* Of its ops; 0 if they need none. */
     struct nlattr *key;         /* Netlink key and mask, as they were put. */
     size_t key_len;
     struct nlattr *mask;
@@ -106,9 +107,11 @@ int flow_to_xdp_key(const struct flow *flow, const struct flow *mask,
 void flow_from_xdp_key(const struct xdp_flow_key *key, struct flow *flow);
 
 /* actions.c.  Netlink actions to ops; always fits, as a last XDP_OP_USERSPACE
- * leaves the rest to userspace.  EOPNOTSUPP, with a log line, if userspace
- * cannot run them either. */
-int compile_actions(const struct nlattr *actions, size_t len,
+ * leaves the rest to userspace.  Without 'copies', that is so from the first of
+ * several outputs on; with them, the list may begin with XDP_OP_GROUP, for
+ * which the caller needs a group (groups.h).  EOPNOTSUPP, with a log line, if
+ * userspace cannot run the actions either. */
+int compile_actions(const struct nlattr *actions, size_t len, bool copies,
                     struct xdp_op ops[XDP_FLOW_MAX_OPS], size_t *n_ops);
 /* Ops back to netlink actions, for flows adopted from an earlier process.
  * False if that is not possible: userspace has to run some of them. */

@@ -13,6 +13,7 @@
 #include "dp-packet.h"
 #include "flow.h"
 #include "flow-table.h"
+#include "groups.h"
 #include "hash.h"
 #include "netdev.h"
 #include "netdev-provider.h"
@@ -216,7 +217,11 @@ dpif_xdp_destroy(struct dpif *dpif)
 static bool
 dpif_xdp_run(struct dpif *dpif)
 {
-    flow_table_run(xdp_dp_flow_table(get_dp_xdp(dpif)->xdp));
+    struct xdp_dp *xdp = get_dp_xdp(dpif)->xdp;
+
+    flow_table_run(xdp_dp_flow_table(xdp));
+    xdp_groups_run(xdp_dp_groups(xdp));
+    xdp_dp_set_vlan_limit(xdp, flow_vlan_limit);
     return false;
 }
 
@@ -225,13 +230,9 @@ dpif_xdp_get_stats(const struct dpif *dpif, struct dpif_dp_stats *stats)
 {
     const struct dp_xdp *dp = get_dp_xdp(dpif);
     uint64_t counters[XDP_N_COUNTERS], drops[XDP_N_DROP_REASONS];
-    int error;
 
-    error = xdp_dp_get_counters(dp->xdp, counters);
-    error = error ? error : xdp_dp_get_drops(dp->xdp, drops);
-    if (error) {
-        return error;
-    }
+    xdp_dp_get_counters(dp->xdp, counters);
+    xdp_dp_get_drops(dp->xdp, drops);
     memset(stats, 0, sizeof *stats);
     stats->n_hit = counters[XDP_COUNTER_HIT];
     stats->n_missed = counters[XDP_COUNTER_MISS];
@@ -458,7 +459,7 @@ dpif_xdp_execute(struct dp_xdp *dp, struct dpif_execute *execute)
         || dp_packet_size(execute->packet) > UINT16_MAX) {
         return EINVAL;
     }
-    error = compile_actions(execute->actions, execute->actions_len, ops,
+    error = compile_actions(execute->actions, execute->actions_len, false, ops,
                             &n_ops);
     if (error) {
         return error;

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * What the stages do with a frame, for XDP. */
+#ifndef CTX_XDP_H
+#define CTX_XDP_H 1
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include "csum.h"
+#include "drop.h"
+
+/* What an XDP program leaves with a frame that it passes to the network stack,
+ * in front of it, for the TC program of the same device; at most 32 bytes. */
+struct xdp_handover {
+	__u32 magic;		/* XDP_HANDOVER_MAGIC. */
+	__u32 port;		/* Output port; XDP_HANDOVER_ACTIONS: see flow. */
+	__u32 flow;		/* TC runs this flow's actions. */
+	__u32 in_port_depth;	/* in_port << 16 | depth. */
+	__u32 recirc_id;
+	__u32 skb_mark;
+	__u32 priority;
+	__u32 dp_hash;
+};
+#define XDP_HANDOVER_MAGIC 0x6f78484fu
+#define XDP_HANDOVER_ACTIONS 0xffffffffu
+
+/* Longer frames cannot be cloned with their headroom in one page. */
+#define MAX_CLONE_LEN 3400
+
+static __always_inline __u32
+ctx_len(ctx_t *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx);
+}
+
+/* Packets that the frame stands for, and their bytes. */
+static __always_inline __u32
+ctx_packets(ctx_t *ctx, __u32 *bytes)
+{
+	*bytes = bpf_xdp_get_buff_len(ctx);
+	return 1;
+}
+
+/* Makes headers readable; a VLAN tag beside the frame goes to the key. */
+static __always_inline void
+ctx_prepare(ctx_t *ctx, struct xdp_flow_key *key)
+{
+}
+
+static __always_inline int
+ctx_has_vlan(ctx_t *ctx)
+{
+	__be16 *type = FRAME_AT(ctx, 12, 15, 6);
+
+	return type && (*type == bpf_htons(ETH_P_8021Q) ||
+			*type == bpf_htons(ETH_P_8021AD));
+}
+
+/* Pushes a tag; 'tci' without the CFI bit of Open vSwitch. */
+static __always_inline int
+ctx_push_vlan(ctx_t *ctx, struct xdp_cpu *c, __be16 tpid, __be16 tci)
+{
+	__u8 *p;
+
+	if (bpf_xdp_adjust_head(ctx, -4))
+		return FAIL(HEADROOM);
+	p = FRAME_AT(ctx, 0, 0, 18);
+	if (!p)
+		return FAIL(INTERNAL);
+	__builtin_memmove(p, p + 4, 12);
+	*(__be16 *)(p + 12) = tpid;
+	*(__be16 *)(p + 14) = tci;
+	if (c->offsets.l3)
+		c->offsets.l3 += 4;
+	if (c->offsets.l4)
+		c->offsets.l4 += 4;
+	return 0;
+}
+
+static __always_inline int
+ctx_pop_vlan(ctx_t *ctx, struct xdp_cpu *c)
+{
+	__u32 *p = FRAME_AT(ctx, 0, 0, 18);
+	__u32 mac0, mac1, mac2;
+
+	if (!p || !ctx_has_vlan(ctx))
+		return 0;	/* As openvswitch.ko: nothing to pop. */
+	mac0 = p[0];
+	mac1 = p[1];
+	mac2 = p[2];
+	p[1] = mac0;
+	p[2] = mac1;
+	p[3] = mac2;
+	if (bpf_xdp_adjust_head(ctx, 4))
+		return FAIL(INTERNAL);
+	if (c->offsets.l3)
+		c->offsets.l3 -= 4;
+	if (c->offsets.l4)
+		c->offsets.l4 -= 4;
+	return 0;
+}
+
+/* After 'from' became 'to' in the IPv4 header (16-bit words: zero-extended). */
+static __always_inline void
+ctx_ipv4_csum(ctx_t *ctx, const struct xdp_cpu *c, __u32 from, __u32 to)
+{
+	__u16 *check = FRAME_AT(ctx, c->offsets.l3 + 10, MAX_L3_OFS, 2);
+
+	if (check)
+		*check = csum_replace(*check, from, to);
+}
+
+/* After 'from' became 'to' in what the L4 checksum covers: the pseudo-header if
+ * 'pseudo', else the L4 header. */
+static __always_inline void
+ctx_l4_csum(ctx_t *ctx, const struct xdp_cpu *c, __u32 from, __u32 to,
+	    int pseudo)
+{
+	__u32 l4 = c->offsets.l4;
+	__u16 *check;
+
+	if (!l4)
+		return;
+	switch (c->key.nw_proto) {
+	case IPPROTO_TCP:
+		check = FRAME_AT(ctx, l4 + 16, MAX_L4_OFS, 2);
+		break;
+	case IPPROTO_UDP:
+		check = FRAME_AT(ctx, l4 + 6, MAX_L4_OFS, 2);
+		if (check && !*check)
+			return;		/* Not in use. */
+		break;
+	case IPPROTO_ICMPV6:
+		check = FRAME_AT(ctx, l4 + 2, MAX_L4_OFS, 2);
+		break;
+	default:
+		return;
+	}
+	if (!check)
+		return;
+	*check = csum_replace(*check, from, to);
+	if (!*check && c->key.nw_proto == IPPROTO_UDP)
+		*check = 0xffff;
+}
+
+/* After 'from' became 'to' in a part of the frame that no checksum covers. */
+static __always_inline void
+ctx_changed(ctx_t *ctx, __u32 from, __u32 to)
+{
+}
+
+/* Leaves the frame to the TC program of the device that it came from. */
+static __always_inline int
+ctx_hand_over(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
+{
+	struct xdp_handover *h;
+
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof *h))
+		return drop(XDP_DROP_HEADROOM);
+	h = (void *)(long)ctx->data_meta;
+	if ((void *)(h + 1) > (void *)(long)ctx->data)
+		return drop(XDP_DROP_INTERNAL);
+	h->magic = XDP_HANDOVER_MAGIC;
+	h->port = port;
+	h->flow = c->flow;
+	h->in_port_depth = c->key.in_port << 16 | c->depth;
+	h->recirc_id = c->key.recirc_id;
+	h->skb_mark = c->key.skb_mark;
+	h->priority = c->key.priority;
+	h->dp_hash = c->key.dp_hash;
+	return XDP_PASS;
+}
+
+/* Sends the frame to 'port'. */
+static __always_inline int
+ctx_output(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
+{
+	struct xdp_port *p = bpf_map_lookup_elem(&xdp_port_table, &port);
+
+	if (!p || !p->ifindex)
+		return drop(XDP_DROP_NO_PORT);
+	if (p->flags & XDP_PORT_F_STACK)
+		return ctx_hand_over(ctx, c, port);
+	if (bpf_redirect_map(&xdp_ports, port, 0) != XDP_REDIRECT)
+		return drop(XDP_DROP_NO_PORT);
+	return XDP_REDIRECT;
+}
+
+/* Pushes 'hdr' in front of the frame. */
+static __always_inline int
+ctx_push_upcall(ctx_t *ctx, const struct xdp_upcall_hdr *hdr)
+{
+	struct xdp_upcall_hdr *p;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof *p))
+		return FAIL(HEADROOM);
+	p = (void *)(long)ctx->data;
+	if ((void *)(p + 1) > (void *)(long)ctx->data_end)
+		return FAIL(INTERNAL);
+	*p = *hdr;
+	return 0;
+}
+
+/* Sends the frame to userspace, with 'hdr'. */
+static __always_inline int
+ctx_upcall(ctx_t *ctx, const struct xdp_upcall_hdr *hdr)
+{
+	int err = ctx_push_upcall(ctx, hdr);
+
+	if (err)
+		return drop(err - 1);
+	if (bpf_redirect_map(&xdp_trap, 0, 0) != XDP_REDIRECT)
+		return drop(XDP_DROP_UPCALL);
+	return XDP_REDIRECT;
+}
+
+#endif /* ctx-xdp.h */
