@@ -40,7 +40,7 @@ act_run(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config)
 	__u32 ofs = c->ops >> 32;
 	__u32 n = c->ops;
 	__u32 i;
-	int err;
+	int copied = 0, err;
 
 	for (i = 0; i < XDP_FLOW_MAX_OPS; i++) {
 		__u32 pos = ofs + i;
@@ -64,7 +64,8 @@ act_run(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config)
 		case XDP_OP_OUTPUT_COPY:
 		case XDP_OP_USERSPACE_COPY:
 #ifdef OVS_XDP_TC
-			err = group_copy(ctx, c, config, op);
+			copied = 1;
+			err = copy_send(ctx, c, config, op);
 			break;
 #else
 			return group_send(ctx, c, config, op);
@@ -76,7 +77,7 @@ act_run(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config)
 		if (err)
 			return drop(err - 1);
 	}
-	return drop(XDP_DROP_ACTION);
+	return copied ? CTX_DROP : drop(XDP_DROP_ACTION);
 }
 
 #endif /* actions.h */

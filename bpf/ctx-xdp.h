@@ -9,21 +9,7 @@
 #include <linux/in.h>
 #include "csum.h"
 #include "drop.h"
-
-/* What an XDP program leaves with a frame that it passes to the network stack,
- * in front of it, for the TC program of the same device; at most 32 bytes. */
-struct xdp_handover {
-	__u32 magic;		/* XDP_HANDOVER_MAGIC. */
-	__u32 port;		/* Output port; XDP_HANDOVER_ACTIONS: see flow. */
-	__u32 flow;		/* TC runs this flow's actions. */
-	__u32 in_port_depth;	/* in_port << 16 | depth. */
-	__u32 recirc_id;
-	__u32 skb_mark;
-	__u32 priority;
-	__u32 dp_hash;
-};
-#define XDP_HANDOVER_MAGIC 0x6f78484fu
-#define XDP_HANDOVER_ACTIONS 0xffffffffu
+#include "handover.h"
 
 /* Longer frames cannot be cloned with their headroom in one page. */
 #define MAX_CLONE_LEN 3400
@@ -34,12 +20,12 @@ ctx_len(ctx_t *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
-/* Packets that the frame stands for, and their bytes. */
-static __always_inline __u32
-ctx_packets(ctx_t *ctx, __u32 *bytes)
+/* The metadata that a frame comes with. */
+static __always_inline void
+ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
 {
-	*bytes = bpf_xdp_get_buff_len(ctx);
-	return 1;
+	key->skb_mark = 0;
+	key->priority = 0;
 }
 
 /* Makes headers readable; a VLAN tag beside the frame goes to the key. */
@@ -154,14 +140,14 @@ ctx_changed(ctx_t *ctx, __u32 from, __u32 to)
 static __always_inline int
 ctx_hand_over(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 {
-	struct xdp_handover *h;
+	struct handover *h;
 
 	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof *h))
 		return drop(XDP_DROP_HEADROOM);
 	h = (void *)(long)ctx->data_meta;
 	if ((void *)(h + 1) > (void *)(long)ctx->data)
 		return drop(XDP_DROP_INTERNAL);
-	h->magic = XDP_HANDOVER_MAGIC;
+	h->magic = HANDOVER_MAGIC;
 	h->port = port;
 	h->flow = c->flow;
 	h->in_port_depth = c->key.in_port << 16 | c->depth;
@@ -204,7 +190,8 @@ ctx_push_upcall(ctx_t *ctx, const struct xdp_upcall_hdr *hdr)
 
 /* Sends the frame to userspace, with 'hdr'. */
 static __always_inline int
-ctx_upcall(ctx_t *ctx, const struct xdp_upcall_hdr *hdr)
+ctx_upcall(ctx_t *ctx, const struct xdp_config *config,
+	   const struct xdp_upcall_hdr *hdr)
 {
 	int err = ctx_push_upcall(ctx, hdr);
 

@@ -43,7 +43,7 @@ group_send(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config,
 	if (op->type != XDP_OP_GROUP)
 		return drop(XDP_DROP_INTERNAL);
 	if (op->data[0] & XDP_GROUP_F_STACK)
-		return ctx_hand_over(ctx, c, XDP_HANDOVER_ACTIONS);
+		return ctx_hand_over(ctx, c, HANDOVER_ACTIONS);
 	if (len > MAX_CLONE_LEN || ctx_len(ctx) != len)
 		return upcall(ctx, c, config, XDP_UPCALL_ACTION, 0);
 	devices = bpf_map_lookup_elem(&xdp_groups, &id);

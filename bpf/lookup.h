@@ -164,14 +164,14 @@ flow_lookup(struct xdp_cpu *c, const struct xdp_config *config)
 }
 
 static __always_inline void
-flow_count(const struct xdp_cpu *c, __u32 flow, __u32 packets, __u32 bytes)
+flow_count(const struct xdp_cpu *c, __u32 flow, __u32 len)
 {
 	__u32 pos = bpf_get_smp_processor_id() * XDP_MAX_FLOWS + flow;
 	struct xdp_flow_stats *stats = bpf_map_lookup_elem(&xdp_stats, &pos);
 
 	if (stats) {
-		stats->packets += packets;
-		stats->bytes += bytes;
+		stats->packets++;
+		stats->bytes += len;
 		stats->used = bpf_jiffies64();
 		stats->tcp_flags |= __builtin_bswap16(c->key.tcp_flags);
 	}

@@ -48,10 +48,16 @@ key_clear_headers(struct xdp_flow_key *key)
 		w[i] = 0;
 }
 
-/* Fills in the key's headers; as parse_frame(). */
-static __always_inline int
-parse(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config)
+/* Fills in the key's headers; as parse_frame().  A global function: the verifier
+ * checks it apart from what follows. */
+int __noinline
+parse(ctx_t *ctx)
 {
+	struct xdp_config *config = config_get();
+	struct xdp_cpu *c = cpu_get();
+
+	if (!c || !config)
+		return PARSE_DEEP;
 	key_clear_headers(&c->key);
 	ctx_prepare(ctx, &c->key);
 	return parse_frame(ctx, (void *)(long)ctx->data,
@@ -64,13 +70,13 @@ static __always_inline int
 process(ctx_t *ctx, struct xdp_cpu *c)
 {
 	struct xdp_config *config = config_get();
-	__u32 idx = 0, packets, bytes;
+	__u32 idx = 0;
 	struct xdp_flow *flow = NULL;
 	int parsed;
 
 	if (!config)
 		return drop(XDP_DROP_INTERNAL);
-	parsed = parse(ctx, c, config);
+	parsed = parse(ctx);
 	if (parsed == PARSE_SHORT)
 		return drop(XDP_DROP_TRUNCATED);
 	if (parsed != PARSE_DEEP) {
@@ -81,8 +87,7 @@ process(ctx_t *ctx, struct xdp_cpu *c)
 		return upcall(ctx, c, config, XDP_UPCALL_MISS, 0);
 	c->flow = idx;
 	c->ops = *(volatile __u64 *)&flow->ops;
-	packets = ctx_packets(ctx, &bytes);
-	flow_count(c, idx, packets, bytes);
+	flow_count(c, idx, ctx_len(ctx));
 	bpf_tail_call(ctx, &CTX_STAGES, XDP_STAGE_ACTIONS);
 	return drop(XDP_DROP_TAIL_CALL);
 }
@@ -96,8 +101,7 @@ ingress(ctx_t *ctx)
 		return drop(XDP_DROP_INTERNAL);
 	count(c, XDP_COUNTER_RX);
 	c->key.recirc_id = 0;
-	c->key.skb_mark = 0;
-	c->key.priority = 0;
+	ctx_metadata(ctx, &c->key);
 	c->key.dp_hash = 0;
 	c->depth = 0;
 	return process(ctx, c);

@@ -76,7 +76,7 @@ upcall(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config,
 	if (err)
 		return drop(err - 1);
 	count(c, XDP_COUNTER_UPCALL);
-	return ctx_upcall(ctx, &hdr);
+	return ctx_upcall(ctx, config, &hdr);
 }
 
 #endif /* upcall.h */

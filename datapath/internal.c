@@ -51,8 +51,6 @@ xdp_internal_create(const char *name, char peer[16])
     }
     rtnl_disable_ipv6(peer);
     rtnl_set_mtu(peer, PEER_MTU);
-    rtnl_set_offloads_for_xdp(peer);
-    rtnl_set_offloads_for_xdp(name);
     error = rtnl_set_up(peer);
     if (error) {
         VLOG_WARN("%s: cannot set our end, %s, up (%s)", name, peer,
@@ -60,6 +58,16 @@ xdp_internal_create(const char *name, char peer[16])
         rtnl_link_delete_by_name(name);
     }
     return error;
+}
+
+void
+xdp_internal_set_offloads(const char *name)
+{
+    char peer[16];
+
+    xdp_internal_peer_name(name, peer);
+    rtnl_set_offloads_for_xdp(name);
+    rtnl_set_offloads_for_xdp(peer);
 }
 
 int

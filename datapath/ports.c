@@ -11,18 +11,20 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "bpf-util.h"
 #include "groups.h"
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
 #include "ovs-thread.h"
+#include "root-tc.skel.h"
 #include "root.skel.h"
+#include "rtnl.h"
 #include "util.h"
 #include "xdp-dp-private.h"
 
@@ -44,6 +46,34 @@ static void
 link_file(uint32_t port_no, char *file, size_t size)
 {
     snprintf(file, size, "link_port_%"PRIu32, port_no);
+}
+
+static void
+deliver_file(uint32_t port_no, char *file, size_t size)
+{
+    snprintf(file, size, "link_deliver_%"PRIu32, port_no);
+}
+
+const char *
+xdp_port_mode_to_string(enum xdp_port_mode mode)
+{
+    switch (mode) {
+    case XDP_PORT_NATIVE: return "native";
+    case XDP_PORT_GENERIC: return "generic";
+    case XDP_PORT_TC: return "tc";
+    case XDP_PORT_AUTO: default: return "auto";
+    }
+}
+
+bool
+xdp_port_mode_from_string(const char *s, enum xdp_port_mode *mode)
+{
+    for (*mode = XDP_PORT_AUTO; *mode <= XDP_PORT_TC; ++*mode) {
+        if (!strcmp(s, xdp_port_mode_to_string(*mode))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Opening. */
@@ -71,48 +101,91 @@ open_info_map(struct xdp_ports *ports)
     return error;
 }
 
+static enum attach_point
+attach_point(const struct xdp_port_info *info)
+{
+    return (info->mode == XDP_PORT_NATIVE ? ATTACH_XDP_NATIVE
+            : info->mode == XDP_PORT_GENERIC ? ATTACH_XDP_GENERIC
+            : ATTACH_TC_INGRESS);
+}
+
 static void
-forget(struct xdp_ports *ports, uint32_t port_no)
+detach(struct xdp_ports *ports, const struct xdp_port_info *info)
+{
+    char file[32];
+
+    link_file(info->port_no, file, sizeof file);
+    attach_remove(ports->dp, info->ifindex, attach_point(info), file);
+    if (info->mode != XDP_PORT_TC) {
+        deliver_file(info->port_no, file, sizeof file);
+        attach_remove(ports->dp, info->ifindex, ATTACH_TC_INGRESS, file);
+    }
+}
+
+/* Enters the port into the maps from which BPF reads, or takes it out. */
+static int
+publish(struct xdp_ports *ports, uint32_t port_no,
+        const struct xdp_port_info *info)
+{
+    struct xdp_port *entry = &xdp_dp_port_table(ports->dp)[port_no];
+    union {
+        struct xdp_port port;
+        uint64_t word;
+    } new = { .word = 0 };
+    int error = 0;
+
+    if (info) {
+        new.port.ifindex = info->ifindex;
+        new.port.flags = info->mode == XDP_PORT_TC ? XDP_PORT_F_STACK : 0;
+        if (bpf_map_update_elem(ports->devmap_fd, &port_no, &new.port.ifindex,
+                                BPF_ANY)
+            || bpf_map_update_elem(ports->info_fd, &port_no, info, BPF_ANY)) {
+            error = errno;
+            VLOG_ERR("%s: cannot enter port %"PRIu32" into the maps (%s)",
+                     info->name, port_no, ovs_strerror(error));
+        }
+    } else {
+        bpf_map_delete_elem(ports->devmap_fd, &port_no);
+        bpf_map_delete_elem(ports->info_fd, &port_no);
+    }
+    __atomic_store_n((uint64_t *) entry, new.word, __ATOMIC_RELEASE);
+    xdp_groups_update_port(xdp_dp_groups(ports->dp), port_no);
+    return error;
+}
+
+static void
+forget(struct xdp_ports *ports, const struct xdp_port_info *info)
     OVS_REQUIRES(ports->mutex)
 {
-    struct xdp_port *port = &xdp_dp_port_table(ports->dp)[port_no];
-    char file[32], *path;
+    uint32_t port_no = info->port_no;
 
-    __atomic_store_n((uint64_t *) port, 0, __ATOMIC_RELEASE);
-    bpf_map_delete_elem(ports->devmap_fd, &port_no);
-    xdp_groups_update_port(xdp_dp_groups(ports->dp), port_no);
-    link_file(port_no, file, sizeof file);
-    path = xdp_dp_pin_path(ports->dp, file);
-    unlink(path);               /* Detaches: the pin is the last reference. */
-    free(path);
-    bpf_map_delete_elem(ports->info_fd, &port_no);
+    publish(ports, port_no, NULL);
+    detach(ports, info);
     free(ports->infos[port_no]);
     ports->infos[port_no] = NULL;
     ports->seq++;
 }
 
-/* True if the port's link is pinned and still attached to its device. */
 static bool
 is_attached(const struct xdp_ports *ports, const struct xdp_port_info *info)
 {
-    struct bpf_link_info link_info = { 0 };
-    uint32_t len = sizeof link_info;
-    char file[32], *path;
-    int fd;
-    bool attached;
+    char file[32];
 
     link_file(info->port_no, file, sizeof file);
-    path = xdp_dp_pin_path(ports->dp, file);
-    fd = bpf_obj_get(path);
-    free(path);
-    if (fd < 0) {
-        return false;
+    return attach_exists(ports->dp, info->ifindex, attach_point(info), file);
+}
+
+/* With this process's program. */
+static void
+replace_deliver(struct xdp_ports *ports, const struct xdp_port_info *info)
+{
+    char file[32];
+
+    if (info->mode != XDP_PORT_TC) {
+        deliver_file(info->port_no, file, sizeof file);
+        attach_replace(ports->dp, xdp_dp_deliver_program_fd(ports->dp),
+                       info->ifindex, ATTACH_TC_INGRESS, file);
     }
-    attached = (!bpf_obj_get_info_by_fd(fd, &link_info, &len)
-                && (int) link_info.xdp.ifindex == info->ifindex
-                && info->ifindex);
-    close(fd);
-    return attached;
 }
 
 static void
@@ -128,10 +201,11 @@ adopt(struct xdp_ports *ports)
         if (!is_attached(ports, &info)) {
             VLOG_INFO("port %"PRIu32" (%s): device has gone, not adopted",
                       port_no, info.name);
-            forget(ports, port_no);
+            forget(ports, &info);
             continue;
         }
         ports->infos[port_no] = xmemdup(&info, sizeof info);
+        replace_deliver(ports, &info);
     }
 }
 
@@ -187,7 +261,7 @@ xdp_ports_destroy(struct xdp_ports *ports)
             if (!strcmp(ports->infos[i]->type, "xdp-internal")) {
                 xdp_internal_delete(ports->infos[i]->name);
             }
-            forget(ports, i);
+            forget(ports, ports->infos[i]);
         }
     }
     ovs_mutex_unlock(&ports->mutex);
@@ -196,99 +270,132 @@ xdp_ports_destroy(struct xdp_ports *ports)
 
 /* Adding. */
 
-/* Loads the root program of port 'port_no'. */
+/* Loads the root program of the port and attaches it in 'info''s mode. */
 static int
-load_root(const struct xdp_ports *ports, uint32_t port_no,
-          struct root_bpf **skelp)
+attach_root(struct xdp_ports *ports, const struct xdp_port_info *info)
 {
-    struct root_bpf *skel = root_bpf__open();
+    const char *pin_dir = xdp_dp_pin_dir(ports->dp);
+    char file[32];
     int error;
 
-    if (!skel) {
-        return errno;
-    }
-    skel->rodata->port_no = port_no;
-    error = bpf_util_reuse_maps(skel->obj, xdp_dp_pin_dir(ports->dp));
-    error = error ? error : bpf_util_load(skel->obj, "root");
-    if (error) {
+    link_file(info->port_no, file, sizeof file);
+    if (info->mode == XDP_PORT_TC) {
+        struct root_tc_bpf *skel = root_tc_bpf__open();
+
+        if (!skel) {
+            return errno;
+        }
+        skel->rodata->port_no = info->port_no;
+        error = bpf_util_reuse_maps(skel->obj, pin_dir);
+        error = error ? error : bpf_util_load(skel->obj, "root-tc");
+        error = error ? error : attach_program(
+            ports->dp, bpf_program__fd(skel->progs.root_tc), info->ifindex,
+            attach_point(info), file);
+        root_tc_bpf__destroy(skel);
+    } else {
+        struct root_bpf *skel = root_bpf__open();
+
+        if (!skel) {
+            return errno;
+        }
+        skel->rodata->port_no = info->port_no;
+        error = bpf_util_reuse_maps(skel->obj, pin_dir);
+        error = error ? error : bpf_util_load(skel->obj, "root");
+        error = error ? error : attach_program(
+            ports->dp, bpf_program__fd(skel->progs.root), info->ifindex,
+            attach_point(info), file);
         root_bpf__destroy(skel);
-        return error;
     }
-    *skelp = skel;
-    return 0;
+    return error;
 }
 
-/* Attaches the root program in the mode asked for; AUTO tries native first. */
+/* A port in XDP mode has a TC program, too: see bpf/handover.h. */
 static int
-attach(struct xdp_ports *ports, int prog_fd, enum xdp_port_mode mode,
-       struct xdp_port_info *info)
+attach_in_mode(struct xdp_ports *ports, struct xdp_port_info *info,
+               enum xdp_port_mode mode)
 {
     char file[32];
-    int error = EOPNOTSUPP;
-    int native_error = 0;
+    int error;
 
-    link_file(info->port_no, file, sizeof file);
-    if (mode != XDP_PORT_GENERIC) {
-        native_error = error = xdp_dp_attach(ports->dp, prog_fd, info->ifindex,
-                                             XDP_FLAGS_DRV_MODE, file);
-        if (!error) {
-            info->mode = XDP_PORT_NATIVE;
-            snprintf(info->reason, sizeof info->reason, "native XDP");
+    info->mode = mode;
+    error = attach_root(ports, info);
+    if (!error && mode != XDP_PORT_TC) {
+        deliver_file(info->port_no, file, sizeof file);
+        error = attach_program(ports->dp,
+                               xdp_dp_deliver_program_fd(ports->dp),
+                               info->ifindex, ATTACH_TC_INGRESS, file);
+        if (error) {
+            detach(ports, info);
         }
     }
-    if (error && error != EBUSY && mode != XDP_PORT_NATIVE) {
-        error = xdp_dp_attach(ports->dp, prog_fd, info->ifindex,
-                              XDP_FLAGS_SKB_MODE, file);
-        if (!error) {
-            info->mode = XDP_PORT_GENERIC;
-            snprintf(info->reason, sizeof info->reason, "generic XDP: %s",
-                     native_error ? ovs_strerror(native_error)
-                     : "asked for");
-        }
+    return error;
+}
+
+/* Attaches the port in the mode that it wants.  AUTO: a virtual device hands
+ * over frames that are not finished (partial checksums, segmentation, VLAN tags
+ * beside the frame), which XDP would lose, so TC takes it; others get XDP,
+ * native if the driver can. */
+static int
+attach(struct xdp_ports *ports, const char *ifname,
+       struct xdp_port_info *info)
+{
+    enum xdp_port_mode wanted = info->wanted;
+    char kind[16], why[64];
+    int error;
+
+    snprintf(why, sizeof why, "asked for");
+    if (wanted == XDP_PORT_AUTO) {
+        rtnl_link_kind(ifname, kind);
+        wanted = kind[0] ? XDP_PORT_TC : XDP_PORT_NATIVE;
+        snprintf(why, sizeof why, "%s%s", kind[0] ? kind : "not virtual",
+                 kind[0] ? " device" : "");
     }
+    error = attach_in_mode(ports, info, wanted);
+    if (error && error != EBUSY && info->wanted == XDP_PORT_AUTO
+        && wanted == XDP_PORT_NATIVE) {
+        snprintf(why, sizeof why, "no native XDP: %s", ovs_strerror(error));
+        error = attach_in_mode(ports, info, XDP_PORT_GENERIC);
+    }
+    snprintf(info->reason, sizeof info->reason, "%s (%s)",
+             info->mode == XDP_PORT_TC ? "TC"
+             : info->mode == XDP_PORT_NATIVE ? "native XDP"
+             : "generic XDP", why);
     if (error == EBUSY) {
         VLOG_WARN("%s: another XDP program is attached; remove it with "
-                  "\"ip link set dev %s xdp off\"", info->name, info->name);
+                  "\"ip link set dev %s xdp off\"", info->name, ifname);
     } else if (error) {
-        VLOG_WARN("%s: device takes no XDP program (%s)", info->name,
-                  ovs_strerror(error));
+        VLOG_WARN("%s: cannot attach a program in mode %s (%s)", info->name,
+                  xdp_port_mode_to_string(info->mode), ovs_strerror(error));
     }
     return error;
 }
 
 static int
-add__(struct xdp_ports *ports, struct xdp_port_info *info,
-      enum xdp_port_mode mode)
+add__(struct xdp_ports *ports, const char *ifname, struct xdp_port_info *info)
     OVS_REQUIRES(ports->mutex)
 {
-    uint32_t ifindex = info->ifindex;
-    struct root_bpf *skel;
-    int error;
+    int error = attach(ports, ifname, info);
+    char kind[16];
 
-    error = load_root(ports, info->port_no, &skel);
     if (error) {
         return error;
     }
-    error = attach(ports, bpf_program__fd(skel->progs.root), mode, info);
-    root_bpf__destroy(skel);
+    error = publish(ports, info->port_no, info);
     if (error) {
+        forget(ports, info);
         return error;
     }
-    if (bpf_map_update_elem(ports->devmap_fd, &info->port_no, &ifindex,
-                            BPF_ANY)
-        || bpf_map_update_elem(ports->info_fd, &info->port_no, info,
-                               BPF_ANY)) {
-        error = errno;
-        VLOG_ERR("%s: cannot enter port %"PRIu32" into the maps (%s)",
-                 info->name, info->port_no, ovs_strerror(error));
-        forget(ports, info->port_no);
-        return error;
-    }
-    xdp_dp_port_table(ports->dp)[info->port_no].ifindex = ifindex;
-    xdp_groups_update_port(xdp_dp_groups(ports->dp), info->port_no);
     ports->infos[info->port_no] = xmemdup(info, sizeof *info);
     ports->seq++;
-    VLOG_INFO("%s: port %"PRIu32", %s", info->name, info->port_no, info->reason);
+    VLOG_INFO("%s: port %"PRIu32", %s", info->name, info->port_no,
+              info->reason);
+    if (info->mode != XDP_PORT_TC && !strcmp(info->type, "xdp-internal")) {
+        xdp_internal_set_offloads(info->name);
+    } else if (info->mode != XDP_PORT_TC
+               && (rtnl_link_kind(ifname, kind), kind[0])) {
+        VLOG_INFO("%s: whatever sends into this device must have these "
+                  "offloads off: "XDP_PORT_OFFLOADS_OFF, info->name);
+    }
     return 0;
 }
 
@@ -346,13 +453,14 @@ xdp_ports_add(struct xdp_ports *ports, const char *name, const char *ifname,
                  ? EEXIST : EBUSY);
     } else {
         if (old) {
-            forget(ports, old->port_no);
+            forget(ports, old);
         }
         error = choose_number(ports, port_no);
     }
     if (!error) {
         info.port_no = *port_no;
-        error = add__(ports, &info, mode);
+        info.wanted = mode;
+        error = add__(ports, ifname, &info);
     }
     ovs_mutex_unlock(&ports->mutex);
     return error;
@@ -365,8 +473,58 @@ xdp_ports_del(struct xdp_ports *ports, uint32_t port_no)
 
     ovs_mutex_lock(&ports->mutex);
     if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
-        forget(ports, port_no);
+        forget(ports, ports->infos[port_no]);
         error = 0;
+    }
+    ovs_mutex_unlock(&ports->mutex);
+    return error;
+}
+
+/* Between detaching and attaching, frames pass to the host's own stack, where
+ * nothing listens. */
+static int
+set_mode__(struct xdp_ports *ports, struct xdp_port_info *info,
+           enum xdp_port_mode wanted)
+    OVS_REQUIRES(ports->mutex)
+{
+    struct xdp_port_info new = *info;
+    char ifname[IF_NAMESIZE];
+    int error;
+
+    if (info->wanted == wanted) {
+        return 0;
+    }
+    if (!if_indextoname(info->ifindex, ifname)) {
+        return ENODEV;
+    }
+    detach(ports, info);
+    new.wanted = wanted;
+    error = attach(ports, ifname, &new);
+    if (error) {
+        int retval = attach_in_mode(ports, info, info->mode);
+
+        if (retval) {
+            VLOG_ERR("%s: nor in the old mode (%s); remove the port and add "
+                     "it again", info->name, ovs_strerror(retval));
+        }
+        return error;
+    }
+    *info = new;
+    ports->seq++;
+    VLOG_INFO("%s: port %"PRIu32" is %s now", info->name, info->port_no,
+              info->reason);
+    return publish(ports, info->port_no, info);
+}
+
+int
+xdp_ports_set_mode(struct xdp_ports *ports, uint32_t port_no,
+                   enum xdp_port_mode wanted)
+{
+    int error = ENODEV;
+
+    ovs_mutex_lock(&ports->mutex);
+    if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
+        error = set_mode__(ports, ports->infos[port_no], wanted);
     }
     ovs_mutex_unlock(&ports->mutex);
     return error;

@@ -13,16 +13,26 @@
 
 struct xdp_ports;
 
-enum xdp_port_mode { XDP_PORT_AUTO, XDP_PORT_NATIVE, XDP_PORT_GENERIC };
+enum xdp_port_mode { XDP_PORT_AUTO, XDP_PORT_NATIVE, XDP_PORT_GENERIC,
+                     XDP_PORT_TC };
 
 struct xdp_port_info {
     uint32_t port_no;
     char name[16];          /* The port's name: device, or internal's host end. */
     char type[16];          /* "system", "xdp-internal", ... as given to add. */
     int ifindex;            /* Of the device that the program is attached to. */
-    enum xdp_port_mode mode;        /* In effect: NATIVE or GENERIC. */
+    enum xdp_port_mode wanted;
+    enum xdp_port_mode mode;        /* In effect: not AUTO. */
     char reason[128];               /* Why, for status and log. */
 };
+
+/* A frame with one of these unfinished cannot be forwarded by XDP alone: whoever
+ * sends into a port in XDP mode must have them off. */
+#define XDP_PORT_OFFLOADS_OFF "tx checksum, TSO, GSO, UDP segmentation, txvlan"
+
+/* "native", "generic", "tc" or "auto". */
+const char *xdp_port_mode_to_string(enum xdp_port_mode);
+bool xdp_port_mode_from_string(const char *, enum xdp_port_mode *);
 
 /* Attaches device 'ifname' (for an internal port: our end of the pair, while
  * 'name' is the host end's) as port 'port_no'; UINT32_MAX asks for a free one,
@@ -35,6 +45,10 @@ int xdp_ports_add(struct xdp_ports *, const char *name, const char *ifname,
                   const char *type, enum xdp_port_mode mode,
                   uint32_t *port_no);
 int xdp_ports_del(struct xdp_ports *, uint32_t port_no);
+/* Attaches the port anew if it is not in mode 'wanted' yet; goes on in the old
+ * mode if that is not possible.  Groups have to be made anew then. */
+int xdp_ports_set_mode(struct xdp_ports *, uint32_t port_no,
+                       enum xdp_port_mode wanted);
 /* ENODEV if there is none. */
 int xdp_ports_get(const struct xdp_ports *, uint32_t port_no,
                   struct xdp_port_info *);
@@ -51,6 +65,8 @@ uint64_t xdp_ports_seq(const struct xdp_ports *);
  * and stores our end's name.  Deleting one removes both ends. */
 int xdp_internal_create(const char *name, char peer[16]);
 int xdp_internal_delete(const char *name);
+/* Has frames that come from the host end finished, for XDP. */
+void xdp_internal_set_offloads(const char *name);
 /* Name of our end for the host end 'name', whether or not it exists. */
 void xdp_internal_peer_name(const char *name, char peer[16]);
 

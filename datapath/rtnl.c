@@ -218,6 +218,27 @@ rtnl_disable_ipv6(const char *name)
     }
 }
 
+void
+rtnl_link_kind(const char *name, char kind[16])
+{
+    struct rtnl_link *link;
+    struct nl_sock *sk;
+
+    kind[0] = '\0';
+    if (nl_open(&sk)) {
+        return;
+    }
+    if (!rtnl_link_get_kernel(sk, 0, name, &link)) {
+        const char *type = rtnl_link_get_type(link);
+
+        if (type) {
+            ovs_strlcpy(kind, type, 16);
+        }
+        rtnl_link_put(link);
+    }
+    nl_socket_free(sk);
+}
+
 unsigned int
 rtnl_n_rx_queues(const char *name)
 {

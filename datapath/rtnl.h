@@ -21,6 +21,9 @@ bool rtnl_is_veth_pair(const char *name, const char *peer);
 int rtnl_set_offloads_for_xdp(const char *name);
 /* Keeps the kernel from sending IPv6 frames of its own on 'name'. */
 void rtnl_disable_ipv6(const char *name);
+/* The kind of virtual device ("veth", "tun", ...) that 'name' is; empty if it is
+ * none. */
+void rtnl_link_kind(const char *name, char kind[16]);
 unsigned int rtnl_n_rx_queues(const char *name);
 
 #endif /* rtnl.h */

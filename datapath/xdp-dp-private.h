@@ -15,10 +15,8 @@ char *xdp_dp_pin_path(const struct xdp_dp *, const char *file);
 const char *xdp_dp_pin_dir(const struct xdp_dp *);
 /* Descriptor of the pipeline's map 'name'; belongs to the datapath. */
 int xdp_dp_map_fd(const struct xdp_dp *, const char *name);
-/* Attaches 'prog_fd' to 'ifindex' with XDP 'flags' through a link pinned as
- * 'file'.  EBUSY: another program is there. */
-int xdp_dp_attach(const struct xdp_dp *, int prog_fd, int ifindex,
-                  uint32_t flags, const char *file);
+/* The program for the TC ingress of ports in XDP mode. */
+int xdp_dp_deliver_program_fd(const struct xdp_dp *);
 
 /* Map "xdp_port_table", by port number. */
 struct xdp_port *xdp_dp_port_table(const struct xdp_dp *);

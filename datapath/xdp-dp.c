@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "bpf-util.h"
 #include "flow-table.h"
 #include "groups.h"
@@ -36,6 +37,7 @@
 #include "openvswitch/vlog.h"
 #include "pipeline.skel.h"
 #include "rtnl.h"
+#include "tc.skel.h"
 #include "util.h"
 #include "xdp-dp-private.h"
 
@@ -65,7 +67,8 @@ struct xdp_dp {
     char *pin_dir;
     int lock_fd;                /* Abstract socket: one owner at a time. */
     bool adopted;
-    struct pipeline_bpf *skel;
+    struct pipeline_bpf *skel;  /* XDP side. */
+    struct tc_bpf *tc;          /* TC side. */
     int n_cpus;                 /* Possible ones: entries of a CPU's maps. */
     struct mapping mappings[N_MAPPINGS];
     struct flow_table *flow_table;
@@ -293,51 +296,55 @@ config(const struct xdp_dp *dp)
     return dp->mappings[MAPPING_CONFIG].base;
 }
 
-/* Replacing an entry of the PROG_ARRAY loses no packet. */
+/* Replacing an entry of a PROG_ARRAY loses no packet. */
 static int
-set_stages(const struct xdp_dp *dp)
+set_stages(const struct bpf_object *object, const char *map)
 {
     static const struct { uint32_t stage; const char *name; } stages[] = {
         { XDP_STAGE_INGRESS, "stage_ingress" },
         { XDP_STAGE_RECIRC, "stage_recirc" },
         { XDP_STAGE_ACTIONS, "stage_actions" },
     };
-    int fd = xdp_dp_map_fd(dp, "xdp_stages");
+    int fd = bpf_object__find_map_fd_by_name(object, map);
 
     for (int i = ARRAY_SIZE(stages) - 1; i >= 0; i--) {
         struct bpf_program *prog = bpf_object__find_program_by_name(
-            dp->skel->obj, stages[i].name);
+            object, stages[i].name);
         int prog_fd = bpf_program__fd(prog);
 
         if (bpf_map_update_elem(fd, &stages[i].stage, &prog_fd, BPF_ANY)) {
-            VLOG_ERR("cannot set pipeline stage %s (%s)", stages[i].name,
-                     ovs_strerror(errno));
+            VLOG_ERR("cannot set pipeline stage %s in %s (%s)",
+                     stages[i].name, map, ovs_strerror(errno));
             return errno;
         }
     }
     return 0;
 }
 
-int
-xdp_dp_attach(const struct xdp_dp *dp, int prog_fd, int ifindex,
-              uint32_t flags, const char *file)
+/* Loads the TC side, which has all the XDP side's maps and one of its own. */
+static int
+load_tc(struct xdp_dp *dp)
 {
-    LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-    char *path = xdp_dp_pin_path(dp, file);
-    int fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
-    int error = 0;
+    char *path;
+    int error;
 
-    if (fd < 0) {
+    dp->tc = tc_bpf__open();
+    if (!dp->tc) {
+        return errno;
+    }
+    error = bpf_util_reuse_maps(dp->tc->obj, dp->pin_dir);
+    error = error ? error : bpf_util_load(dp->tc->obj, "tc");
+    if (error) {
+        return error;
+    }
+    path = xdp_dp_pin_path(dp, "tc_stages");
+    if (bpf_obj_pin(bpf_map__fd(dp->tc->maps.tc_stages), path)
+        && errno != EEXIST) {
         error = errno;
-    } else {
-        unlink(path);
-        if (bpf_obj_pin(fd, path)) {
-            error = errno;
-        }
-        close(fd);
+        VLOG_ERR("cannot pin %s (%s)", path, ovs_strerror(error));
     }
     free(path);
-    return error;
+    return error ? error : set_stages(dp->tc->obj, "tc_stages");
 }
 
 /* The trap. */
@@ -385,49 +392,57 @@ make_trap(struct xdp_dp *dp)
     return 0;
 }
 
+/* What is attached to the trap. */
 static int
-replace_link_program(const struct xdp_dp *dp, const char *file, int prog_fd)
+attach_trap(const struct xdp_dp *dp, int (*attach)(const struct xdp_dp *,
+                                                   int prog_fd, int ifindex,
+                                                   enum attach_point,
+                                                   const char *file))
 {
-    char *path = xdp_dp_pin_path(dp, file);
-    int fd = bpf_obj_get(path);
-    int error = 0;
+    const struct {
+        const struct bpf_program *program;
+        const char *device;
+        enum attach_point point;
+        const char *file;
+    } programs[] = {
+        { dp->skel->progs.inject, dp->near, ATTACH_XDP_NATIVE, "link_inject" },
+        { dp->tc->progs.deliver, dp->near, ATTACH_TC_INGRESS,
+          "link_trap_deliver" },
+        { dp->tc->progs.trap_push, dp->near, ATTACH_TC_EGRESS,
+          "link_trap_push" },
+        { dp->skel->progs.trap_rx, dp->far, ATTACH_XDP_NATIVE, "link_trap" },
+    };
 
-    free(path);
-    if (fd < 0) {
-        return errno;
+    for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+        int error = attach(dp, bpf_program__fd(programs[i].program),
+                           if_nametoindex(programs[i].device),
+                           programs[i].point, programs[i].file);
+
+        if (error) {
+            return error;
+        }
     }
-    error = bpf_link_update(fd, prog_fd, NULL) ? errno : 0;
-    close(fd);
-    return error;
+    return 0;
 }
 
 static int
 set_up_trap(struct xdp_dp *dp)
 {
-    int inject_fd = bpf_program__fd(dp->skel->progs.inject);
-    int rx_fd = bpf_program__fd(dp->skel->progs.trap_rx);
     uint32_t zero = 0, ifindex;
     int error;
 
     if (dp->adopted && rtnl_is_veth_pair(dp->near, dp->far)
-        && !replace_link_program(dp, "link_inject", inject_fd)
-        && !replace_link_program(dp, "link_trap", rx_fd)) {
+        && !attach_trap(dp, attach_replace)) {
         return 0;
     }
     error = make_trap(dp);
     if (error) {
         return error;
     }
-    error = xdp_dp_attach(dp, inject_fd, if_nametoindex(dp->near),
-                          XDP_FLAGS_DRV_MODE, "link_inject");
-    if (!error) {
-        error = xdp_dp_attach(dp, rx_fd, if_nametoindex(dp->far),
-                              XDP_FLAGS_DRV_MODE, "link_trap");
-    }
+    error = attach_trap(dp, attach_program);
     if (error) {
-        VLOG_ERR("cannot attach XDP programs to %s/%s (%s): a kernel of at "
-                 "least 6.1 is needed", dp->near, dp->far,
-                 ovs_strerror(error));
+        VLOG_ERR("cannot attach programs to %s/%s (%s): a kernel of at least "
+                 "6.1 is needed", dp->near, dp->far, ovs_strerror(error));
         return error;
     }
     config(dp)->trap_ifindex = ifindex = if_nametoindex(dp->near);
@@ -590,7 +605,8 @@ open__(struct xdp_dp *dp, bool create)
         config(dp)->vlan_limit = 1;
     }
     error = open_flow_table(dp);
-    error = error ? error : set_stages(dp);
+    error = error ? error : set_stages(dp->skel->obj, "xdp_stages");
+    error = error ? error : load_tc(dp);
     error = error ? error : set_up_trap(dp);
     error = error ? error : xdp_ports_create(dp, dp->adopted, &dp->ports);
     return error ? error : xdp_groups_create(dp, &dp->groups);
@@ -655,6 +671,7 @@ xdp_dp_close(struct xdp_dp *dp)
             munmap(dp->mappings[i].base, dp->mappings[i].size);
         }
     }
+    tc_bpf__destroy(dp->tc);
     pipeline_bpf__destroy(dp->skel);
     if (dp->lock_fd >= 0) {
         close(dp->lock_fd);
@@ -742,6 +759,12 @@ struct xdp_groups *
 xdp_dp_groups(const struct xdp_dp *dp)
 {
     return dp->groups;
+}
+
+int
+xdp_dp_deliver_program_fd(const struct xdp_dp *dp)
+{
+    return bpf_program__fd(dp->tc->progs.deliver);
 }
 
 int

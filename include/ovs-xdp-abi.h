@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 3
+#define XDP_ABI_VERSION 4
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -257,11 +257,17 @@ struct xdp_upcall_hdr {                 /* 64 bytes. */
     __u32 skb_mark;
     __u32 priority;
     __u32 dp_hash;
-    __u32 len;                          /* Of the frame behind this header. */
+    __u32 len;                          /* Of the frame behind this header; 0 if
+                                         * the kernel may have segmented it. */
     __u32 flow;                         /* Flow index; 0 for a miss. */
     __u32 next_action;                  /* The op's arg; 0 for a miss. */
     __u32 depth;                        /* Recirculations so far. */
-    __u32 reserved[5];
+    /* VLAN tags that were beside the frame, outermost first; TPID 0: none. */
+    struct {
+        __be16 tpid;
+        __be16 tci;
+    } vlans[2];
+    __u32 reserved[3];
 };
 
 enum xdp_inject_mode {
@@ -300,7 +306,8 @@ _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
     X(MALFORMED,    "action needs a header that the frame does not have")  \
     X(TAIL_CALL,    "a pipeline stage is missing")                         \
     X(BAD_INJECT,   "bad header on a frame from userspace")                \
-    X(INTERNAL,     "internal error")
+    X(INTERNAL,     "internal error")                                      \
+    X(HANDOVER,     "frame passed up that XDP has not classified")
 
 enum xdp_drop_reason {
 #define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,

@@ -391,6 +391,25 @@ modify(struct dp_xdp *dp, struct flow_record *r, const struct nlattr *actions,
     return 0;
 }
 
+void
+dp_flows_recompile(struct dp_xdp *dp)
+{
+    struct flow_record *r;
+
+    ovs_mutex_lock(&dp->flow_mutex);
+    CMAP_FOR_EACH (r, node, &dp->flows) {
+        const struct flow_actions *a
+            = ovsrcu_get_protected(struct flow_actions *, &r->actions);
+        int error = modify(dp, r, a->nla, a->len);
+
+        if (error) {
+            VLOG_WARN_RL(&rl, "a flow keeps its old actions (%s)",
+                         ovs_strerror(error));
+        }
+    }
+    ovs_mutex_unlock(&dp->flow_mutex);
+}
+
 int
 dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
 {

@@ -19,6 +19,7 @@
 #include "odp-execute.h"
 #include "odp-util.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -358,6 +359,11 @@ dp_upcall(const struct xdp_upcall_hdr *hdr, struct dp_packet *packet,
 {
     struct dp_xdp *dp = dp_;
 
+    for (int i = ARRAY_SIZE(hdr->vlans) - 1; i >= 0; i--) {
+        if (hdr->vlans[i].tpid) {
+            eth_push_vlan(packet, hdr->vlans[i].tpid, hdr->vlans[i].tci);
+        }
+    }
     set_metadata(packet, hdr);
     if (hdr->reason == XDP_UPCALL_MISS) {
         handle_miss(dp, packet, hdr->depth);

@@ -17,6 +17,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "ovs-xdp-abi.h"
+#include "ports.h"
 #include "upcall.h"
 
 struct xdp_dp;
@@ -98,6 +99,10 @@ extern const struct dpif_class dpif_xdp_class;
 /* dpif-xdp.c: the datapath of that name, or the only one if 'name' is NULL;
  * NULL if there is none. */
 struct dp_xdp *dp_xdp_find(const char *name);
+/* The port 'name' of whichever datapath has it; false if none does. */
+bool dp_xdp_get_port(const char *name, struct xdp_port_info *);
+/* As xdp_ports_set_mode(), for that port; 0 if there is none. */
+int dp_xdp_set_port_mode(const char *name, enum xdp_port_mode);
 
 /* flow-key.c.  'flow' and 'mask' to the datapath's key and mask.  EOPNOTSUPP if
  * they match on what the datapath does not have. */
@@ -132,6 +137,8 @@ int dp_flow_install(struct dp_xdp *, const struct flow *,
                     const struct flow_wildcards *, const ovs_u128 *ufid,
                     const struct nlattr *actions, size_t actions_len);
 int dpif_xdp_flow_flush(struct dpif *);
+/* Compiles all flows' actions anew: some depend on the modes of ports. */
+void dp_flows_recompile(struct dp_xdp *);
 struct dpif_flow_dump *dpif_xdp_flow_dump_create(
     const struct dpif *, bool terse, struct dpif_flow_dump_types *);
 int dpif_xdp_flow_dump_destroy(struct dpif_flow_dump *);
@@ -151,9 +158,12 @@ int dp_execute(struct dp_xdp *, struct dp_packet *packet, bool steal,
                const struct flow *flow, uint32_t depth,
                const struct nlattr *actions, size_t actions_len);
 
-/* netdev-internal.c. */
+/* netdev-xdp.c. */
+#define XDP_SYSTEM_TYPE "xdp-system"
 #define XDP_INTERNAL_TYPE "xdp-internal"
-void netdev_xdp_internal_register(void);
+void netdev_xdp_register(void);
+/* options:xdp-mode of the device. */
+enum xdp_port_mode netdev_xdp_get_mode(const struct netdev *);
 
 /* appctl.c. */
 void dpif_xdp_appctl_init(void);

@@ -42,7 +42,7 @@ static struct shash dp_xdps OVS_GUARDED_BY(dp_mutex)
 static int
 dpif_xdp_init(void)
 {
-    netdev_xdp_internal_register();
+    netdev_xdp_register();
     dpif_xdp_appctl_init();
     return 0;
 }
@@ -71,7 +71,8 @@ static const char *
 dpif_xdp_port_open_type(const struct dpif_class *class OVS_UNUSED,
                         const char *type)
 {
-    return !strcmp(type, "internal") ? XDP_INTERNAL_TYPE : type;
+    return (!strcmp(type, "internal") ? XDP_INTERNAL_TYPE
+            : !strcmp(type, "system") ? XDP_SYSTEM_TYPE : type);
 }
 
 struct dp_xdp *
@@ -87,6 +88,52 @@ dp_xdp_find(const char *name)
     }
     ovs_mutex_unlock(&dp_mutex);
     return dp;
+}
+
+static struct dp_xdp *
+find_by_port(const char *name, struct xdp_port_info *info)
+    OVS_REQUIRES(dp_mutex)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &dp_xdps) {
+        struct dp_xdp *dp = node->data;
+
+        if (!xdp_ports_get_by_name(xdp_dp_ports(dp->xdp), name, info)) {
+            return dp;
+        }
+    }
+    return NULL;
+}
+
+bool
+dp_xdp_get_port(const char *name, struct xdp_port_info *info)
+{
+    struct dp_xdp *dp;
+
+    ovs_mutex_lock(&dp_mutex);
+    dp = find_by_port(name, info);
+    ovs_mutex_unlock(&dp_mutex);
+    return dp != NULL;
+}
+
+int
+dp_xdp_set_port_mode(const char *name, enum xdp_port_mode mode)
+{
+    struct xdp_port_info info;
+    struct dp_xdp *dp;
+    int error = 0;
+
+    ovs_mutex_lock(&dp_mutex);
+    dp = find_by_port(name, &info);
+    if (dp && info.wanted != mode) {
+        error = xdp_ports_set_mode(xdp_dp_ports(dp->xdp), info.port_no, mode);
+        if (!error) {
+            dp_flows_recompile(dp);
+        }
+    }
+    ovs_mutex_unlock(&dp_mutex);
+    return error;
 }
 
 static void
@@ -272,7 +319,7 @@ dpif_xdp_port_add(struct dpif *dpif, struct netdev *netdev,
         ovs_strlcpy(ifname, name, sizeof ifname);
     }
     error = xdp_ports_add(xdp_dp_ports(dp->xdp), name, ifname, type,
-                          XDP_PORT_AUTO, &port_no);
+                          netdev_xdp_get_mode(netdev), &port_no);
     if (!error) {
         *port_nop = u32_to_odp(port_no);
         seq_change(dp->port_seq);
@@ -295,60 +342,6 @@ dpif_xdp_port_del(struct dpif *dpif, odp_port_t port_no)
             xdp_internal_delete(info.name);
         }
         seq_change(dp->port_seq);
-    }
-    return error;
-}
-
-static bool
-parse_mode(const char *name, const char *s, enum xdp_port_mode *mode)
-{
-    if (!strcmp(s, "auto")) {
-        *mode = XDP_PORT_AUTO;
-    } else if (!strcmp(s, "native")) {
-        *mode = XDP_PORT_NATIVE;
-    } else if (!strcmp(s, "generic")) {
-        *mode = XDP_PORT_GENERIC;
-    } else {
-        VLOG_WARN("%s: unknown options:xdp-mode=%s (native, generic or auto)",
-                  name, s);
-        return false;
-    }
-    return true;
-}
-
-/* A change of the mode attaches the port anew under its number. */
-static int
-dpif_xdp_port_set_config(struct dpif *dpif, odp_port_t port_no,
-                         const struct smap *cfg)
-{
-    struct dp_xdp *dp = get_dp_xdp(dpif);
-    struct xdp_ports *ports = xdp_dp_ports(dp->xdp);
-    struct xdp_port_info info;
-    enum xdp_port_mode mode;
-    uint32_t number = odp_to_u32(port_no);
-    char ifname[16];
-    int error = xdp_ports_get(ports, number, &info);
-
-    if (error || !parse_mode(info.name, smap_get_def(cfg, "xdp-mode", "auto"),
-                             &mode)) {
-        return error;
-    }
-    if (mode == info.mode || mode == XDP_PORT_AUTO) {
-        return 0;
-    }
-    if (!strcmp(info.type, XDP_INTERNAL_TYPE)) {
-        xdp_internal_peer_name(info.name, ifname);
-    } else {
-        ovs_strlcpy(ifname, info.name, sizeof ifname);
-    }
-    xdp_ports_del(ports, number);
-    error = xdp_ports_add(ports, info.name, ifname, info.type, mode, &number);
-    if (error) {
-        VLOG_WARN("%s: options:xdp-mode=%s is not possible (%s), going on "
-                  "with auto", info.name, smap_get(cfg, "xdp-mode"),
-                  ovs_strerror(error));
-        error = xdp_ports_add(ports, info.name, ifname, info.type,
-                              XDP_PORT_AUTO, &number);
     }
     return error;
 }
@@ -582,7 +575,6 @@ const struct dpif_class dpif_xdp_class = {
     .get_stats = dpif_xdp_get_stats,
     .port_add = dpif_xdp_port_add,
     .port_del = dpif_xdp_port_del,
-    .port_set_config = dpif_xdp_port_set_config,
     .port_query_by_number = dpif_xdp_port_query_by_number,
     .port_query_by_name = dpif_xdp_port_query_by_name,
     .port_dump_start = dpif_xdp_port_dump_start,

@@ -93,7 +93,7 @@ upcall_frame_parse(const void *data, size_t len, struct upcall_frame *frame)
     }
     memcpy(hdr, data, sizeof *hdr);
     len -= sizeof *hdr;
-    if (hdr->magic != XDP_UPCALL_MAGIC || hdr->len != len) {
+    if (hdr->magic != XDP_UPCALL_MAGIC || (hdr->len && hdr->len != len)) {
         return false;
     }
     frame->packet = dp_packet_clone_data_with_headroom(

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright (c) 2026 The ovs-xdp authors.
+ *
+ * What the stages do with a frame, for TC: as ctx-xdp.h.  Frames may be
+ * segmented (GSO) and have a checksum that is still to be filled in and a VLAN
+ * tag beside them; the kernel's helpers keep that state right. */
+#ifndef CTX_TC_H
+#define CTX_TC_H 1
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stddef.h>
+#include "drop.h"
+
+#define CTX_PULL 256		/* Headers are looked for in that many bytes. */
+
+static __always_inline __u32
+ctx_len(ctx_t *ctx)
+{
+	return ctx->len;
+}
+
+static __always_inline void
+ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
+{
+	key->skb_mark = ctx->mark;
+	key->priority = ctx->priority;
+}
+
+static __always_inline void
+ctx_prepare(ctx_t *ctx, struct xdp_flow_key *key)
+{
+	__u32 len = ctx->len < CTX_PULL ? ctx->len : CTX_PULL;
+
+	if (ctx->data_end - ctx->data < len)
+		bpf_skb_pull_data(ctx, len);
+	if (ctx->vlan_present) {
+		key->vlan_tpid = ctx->vlan_proto;
+		key->vlan_tci = bpf_htons(ctx->vlan_tci | 0x1000);
+	}
+}
+
+static __always_inline int
+ctx_has_vlan(ctx_t *ctx)
+{
+	__be16 *type = FRAME_AT(ctx, 12, 15, 6);
+
+	return ctx->vlan_present ||
+	       (type && (*type == bpf_htons(ETH_P_8021Q) ||
+			 *type == bpf_htons(ETH_P_8021AD)));
+}
+
+/* The kernel moves tags into the frame and out of it. */
+static __always_inline void
+ctx_moved(ctx_t *ctx, struct xdp_cpu *c, __u32 old_len)
+{
+	if (c->offsets.l3)
+		c->offsets.l3 += ctx->len - old_len;
+	if (c->offsets.l4)
+		c->offsets.l4 += ctx->len - old_len;
+}
+
+static __always_inline int
+ctx_push_vlan(ctx_t *ctx, struct xdp_cpu *c, __be16 tpid, __be16 tci)
+{
+	__u32 len = ctx->len;
+
+	if (bpf_skb_vlan_push(ctx, tpid, bpf_ntohs(tci)))
+		return FAIL(HEADROOM);
+	ctx_moved(ctx, c, len);
+	return 0;
+}
+
+static __always_inline int
+ctx_pop_vlan(ctx_t *ctx, struct xdp_cpu *c)
+{
+	__u32 len = ctx->len;
+
+	if (!ctx_has_vlan(ctx))
+		return 0;	/* As openvswitch.ko: nothing to pop. */
+	if (bpf_skb_vlan_pop(ctx))
+		return FAIL(INTERNAL);
+	ctx_moved(ctx, c, len);
+	return 0;
+}
+
+static __always_inline void
+ctx_ipv4_csum(ctx_t *ctx, const struct xdp_cpu *c, __u32 from, __u32 to)
+{
+	bpf_l3_csum_replace(ctx, c->offsets.l3 + 10, from, to, 4);
+}
+
+/* The kernel may have summed up the whole frame. */
+static __always_inline void
+ctx_changed(ctx_t *ctx, __u32 from, __u32 to)
+{
+	bpf_csum_update(ctx, bpf_csum_diff(&from, 4, &to, 4, 0));
+}
+
+static __always_inline void
+ctx_l4_csum(ctx_t *ctx, const struct xdp_cpu *c, __u32 from, __u32 to,
+	    int pseudo)
+{
+	__u64 flags = 4 | (pseudo ? BPF_F_PSEUDO_HDR : 0);
+	__u32 ofs = c->offsets.l4;
+
+	if (!ofs)
+		return;
+	switch (c->key.nw_proto) {
+	case IPPROTO_TCP:
+		ofs += offsetof(struct tcphdr, check);
+		break;
+	case IPPROTO_UDP:
+		ofs += offsetof(struct udphdr, check);
+		flags |= BPF_F_MARK_MANGLED_0;
+		break;
+	case IPPROTO_ICMPV6:
+		ofs += 2;
+		break;
+	default:
+		return;
+	}
+	bpf_l4_csum_replace(ctx, ofs, from, to, flags);
+	/* The helper takes it that an IP header's own checksum made up for the
+	 * change of an address; IPv6 has none. */
+	if (pseudo && c->key.eth_type == bpf_htons(ETH_P_IPV6))
+		ctx_changed(ctx, from, to);
+}
+
+static __always_inline void
+ctx_set_metadata(ctx_t *ctx, const struct xdp_cpu *c)
+{
+	ctx->mark = c->key.skb_mark;
+	ctx->priority = c->key.priority;
+}
+
+static __always_inline int
+ctx_output(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
+{
+	struct xdp_port *p = bpf_map_lookup_elem(&xdp_port_table, &port);
+
+	if (!p || !p->ifindex)
+		return drop(XDP_DROP_NO_PORT);
+	ctx_set_metadata(ctx, c);
+	return bpf_redirect(p->ifindex, 0);
+}
+
+/* The upcall's header, but for what trap_push() can see itself, on the way to the
+ * trap: in the control block. */
+static __always_inline void
+ctx_store_upcall(ctx_t *ctx, const struct xdp_upcall_hdr *hdr)
+{
+	ctx->mark = hdr->skb_mark;
+	ctx->cb[0] = hdr->reason | hdr->depth << 4 | hdr->next_action << 8 |
+		     hdr->in_port << 16;
+	ctx->cb[1] = hdr->recirc_id;
+	ctx->cb[2] = hdr->dp_hash;
+	ctx->cb[3] = hdr->flow;
+	ctx->cb[4] = hdr->priority;
+}
+
+static __always_inline void
+ctx_load_upcall(ctx_t *ctx, struct xdp_upcall_hdr *hdr)
+{
+	__u32 word = ctx->cb[0];
+
+	__builtin_memset(hdr, 0, sizeof *hdr);
+	hdr->magic = XDP_UPCALL_MAGIC;
+	hdr->reason = word & 15;
+	hdr->depth = word >> 4 & 15;
+	hdr->next_action = word >> 8 & 0xff;
+	hdr->in_port = word >> 16;
+	hdr->recirc_id = ctx->cb[1];
+	hdr->dp_hash = ctx->cb[2];
+	hdr->flow = ctx->cb[3];
+	hdr->priority = ctx->cb[4];
+	hdr->skb_mark = ctx->mark;
+}
+
+static __always_inline int
+ctx_upcall(ctx_t *ctx, const struct xdp_config *config,
+	   const struct xdp_upcall_hdr *hdr)
+{
+	ctx_store_upcall(ctx, hdr);
+	return bpf_redirect(config->trap_ifindex, 0);
+}
+
+#endif /* ctx-tc.h */
