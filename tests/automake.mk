@@ -91,6 +91,7 @@ SYSTEM_DEPS = all $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal \
 	$(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE)
 RUN_SUITE = $(srcdir)/utilities/isolate $(srcdir)/tests/run-suite
 
+# With veth ports in TC mode, as they are by default, and (-native) in XDP mode.
 check-system-own: $(SYSTEM_DEPS)
 	$(RUN_SUITE) --known $(srcdir)/tests/xdp.known-failures \
 		--results $(SYSTEM_DIR)/own.results \
@@ -101,11 +102,30 @@ check-system-traffic: $(SYSTEM_DEPS)
 		--results $(SYSTEM_DIR)/traffic.results \
 		$(SYSTEM_TRAFFIC_TESTSUITE) $(SYSTEM_DIR) $(TESTSUITEFLAGS)
 
-# Both, and a failure in the first does not hide the second.
+NATIVE_DIR = $(SYSTEM_DIR)/native
+$(NATIVE_DIR): $(SYSTEM_DEPS)
+	@$(MKDIR_P) $@
+	@cp $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal $@
+
+check-system-own-native: $(SYSTEM_DEPS) $(NATIVE_DIR)
+	XDP_TEST_MODE=native $(RUN_SUITE) \
+		--known $(srcdir)/tests/xdp.known-failures \
+		--results $(SYSTEM_DIR)/own-native.results \
+		$(XDP_TESTSUITE) $(NATIVE_DIR) $(TESTSUITEFLAGS)
+
+check-system-traffic-native: $(SYSTEM_DEPS) $(NATIVE_DIR)
+	XDP_TEST_MODE=native $(RUN_SUITE) \
+		--known $(srcdir)/tests/system-traffic.known-failures \
+		--results $(SYSTEM_DIR)/traffic-native.results \
+		$(SYSTEM_TRAFFIC_TESTSUITE) $(NATIVE_DIR) $(TESTSUITEFLAGS)
+
+# All, and a failure in one does not hide the others.
+SYSTEM_SUITES = own own-native traffic traffic-native
 check-system: $(SYSTEM_DEPS)
 	@rc=0; \
-	$(MAKE) $(AM_MAKEFLAGS) check-system-own || rc=1; \
-	$(MAKE) $(AM_MAKEFLAGS) check-system-traffic || rc=1; \
+	for suite in $(SYSTEM_SUITES); do \
+		$(MAKE) $(AM_MAKEFLAGS) check-system-$$suite || rc=1; \
+	done; \
 	exit $$rc
 
 # ---- make check-kernels: stock kernels in qemu ------------------------------------
@@ -117,4 +137,5 @@ clean-tests:
 
 FUZZ_TIME = 60
 
-.PHONY: check-kernels fuzz check-system check-system-own check-system-traffic clean-tests
+.PHONY: check-kernels fuzz check-system check-system-own check-system-traffic \
+	check-system-own-native check-system-traffic-native clean-tests
