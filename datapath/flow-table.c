@@ -380,7 +380,7 @@ flow_table_destroy(struct flow_table *ft)
 static int
 insert__(struct flow_table *ft, const __u64 *words,
          const struct xdp_mask *mask, const struct xdp_op *ops, size_t n_ops,
-         uint32_t flags, uint32_t *flowp)
+         uint32_t *flowp)
     OVS_REQUIRES(ft->mutex)
 {
     uint32_t mask_id, idx, off;
@@ -413,7 +413,6 @@ insert__(struct flow_table *ft, const __u64 *words,
 
     memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
     flow->mask_id = mask_id;
-    flow->flags = flags;
     flow->ops = (__u64) off << 32 | n_ops;
     memcpy(flow->key, words, sizeof flow->key);
     store64(slot, hash >> 32 << 32 | idx);
@@ -430,8 +429,7 @@ error:
 int
 flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
                   const struct xdp_flow_key *mask_,
-                  const struct xdp_op *ops, size_t n_ops, uint32_t flags,
-                  uint32_t *flowp)
+                  const struct xdp_op *ops, size_t n_ops, uint32_t *flowp)
 {
     __u64 words[XDP_KEY_WORDS], bits[XDP_KEY_WORDS];
     struct xdp_mask mask;
@@ -451,14 +449,14 @@ flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
     }
 
     ovs_mutex_lock(&ft->mutex);
-    error = insert__(ft, words, &mask, ops, n_ops, flags, flowp);
+    error = insert__(ft, words, &mask, ops, n_ops, flowp);
     ovs_mutex_unlock(&ft->mutex);
     return error;
 }
 
 int
 flow_table_modify(struct flow_table *ft, uint32_t idx,
-                  const struct xdp_op *ops, size_t n_ops, uint32_t flags)
+                  const struct xdp_op *ops, size_t n_ops)
 {
     uint32_t off;
     int error;
@@ -479,7 +477,6 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
 
         memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
         store64(&flow->ops, (__u64) off << 32 | n_ops);
-        store32(&flow->flags, flags);
         defer(ft, 0, old);
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -604,7 +601,7 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
         if (live) {
             memcpy(&key, flow->key, sizeof key);
             memcpy(&mask, bits, sizeof mask);
-            cb(idx, &key, &mask, flow->flags, &ft->maps.ops[flow->ops >> 32],
+            cb(idx, &key, &mask, &ft->maps.ops[flow->ops >> 32],
                (uint32_t) flow->ops, aux);
         }
     }

@@ -41,14 +41,14 @@ void flow_table_destroy(struct flow_table *);
 /* Adds a megaflow.  '*key' is masked by the function.  ENOSPC: a table is full
  * (flows, masks, ops or both candidate buckets); EEXIST: this key under this
  * mask is there already ('*flowp' is then its index); E2BIG: more than
- * XDP_FLOW_MAX_OPS ops.  'n_ops' may be 0 (drop).  'flags': XDP_FLOW_F_*. */
+ * XDP_FLOW_MAX_OPS ops.  'n_ops' may be 0 (drop). */
 int flow_table_insert(struct flow_table *, const struct xdp_flow_key *key,
                       const struct xdp_flow_key *mask,
-                      const struct xdp_op *ops, size_t n_ops, uint32_t flags,
+                      const struct xdp_op *ops, size_t n_ops,
                       uint32_t *flowp);
 /* Replaces the actions of a flow, atomically for packets. */
 int flow_table_modify(struct flow_table *, uint32_t flow,
-                      const struct xdp_op *ops, size_t n_ops, uint32_t flags);
+                      const struct xdp_op *ops, size_t n_ops);
 /* Removes a flow; '*stats', if nonnull, gets its final statistics.  The index
  * is not used again before a grace period (flow_table_run()). */
 int flow_table_delete(struct flow_table *, uint32_t flow,
@@ -69,7 +69,7 @@ size_t flow_table_n_masks(const struct flow_table *);
 
 /* Calls 'cb' for every flow in the table, also adopted ones. */
 typedef void flow_table_cb(uint32_t flow, const struct xdp_flow_key *key,
-                           const struct xdp_flow_key *mask, uint32_t flags,
+                           const struct xdp_flow_key *mask,
                            const struct xdp_op *ops, size_t n_ops, void *aux);
 void flow_table_for_each(struct flow_table *, flow_table_cb *, void *aux);
 

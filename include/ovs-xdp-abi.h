@@ -135,13 +135,12 @@ struct xdp_bucket {                     /* Map "xdp_buckets". */
 
 struct xdp_flow {                       /* Map "xdp_flows", by flow index. */
     __u32 mask_id;
-    __u32 flags;                        /* XDP_FLOW_F_*. */
+    __u32 reserved;
     /* First op and number of ops in "xdp_ops", changed by one 64-bit store:
      * ops_off << 32 | n_ops. */
     __u64 ops;
     __u64 key[XDP_KEY_WORDS];           /* Masked; words not in mask are 0. */
 };
-#define XDP_FLOW_F_USERSPACE 1          /* Userspace runs all the actions. */
 
 struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
     __u32 n_words;

@@ -189,7 +189,6 @@ dp_flows_destroy(struct dp_xdp *dp)
 struct adopted_flow {
     uint32_t idx;
     struct xdp_flow_key key, mask;
-    uint32_t flags;
     size_t n_ops;
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
 };
@@ -201,8 +200,8 @@ struct adopted_flows {
 
 static void
 collect_flow(uint32_t idx, const struct xdp_flow_key *key,
-             const struct xdp_flow_key *mask, uint32_t flags,
-             const struct xdp_op *ops, size_t n_ops, void *aux)
+             const struct xdp_flow_key *mask, const struct xdp_op *ops,
+             size_t n_ops, void *aux)
 {
     struct adopted_flows *all = aux;
     struct adopted_flow *f;
@@ -215,7 +214,6 @@ collect_flow(uint32_t idx, const struct xdp_flow_key *key,
     f->idx = idx;
     f->key = *key;
     f->mask = *mask;
-    f->flags = flags;
     f->n_ops = MIN(n_ops, XDP_FLOW_MAX_OPS);
     memcpy(f->ops, ops, f->n_ops * sizeof *ops);
 }
@@ -351,7 +349,7 @@ create(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
         return error;
     }
     error = flow_table_insert(xdp_dp_flow_table(dp->xdp), &xkey, &xmask, ops,
-                              n_ops, 0, &idx);
+                              n_ops, &idx);
     if (!error) {
         record_insert(dp, ufid, idx, group, key, key_len, nl_mask, mask_len,
                       actions, actions_len);
@@ -378,7 +376,7 @@ modify(struct dp_xdp *dp, struct flow_record *r, const struct nlattr *actions,
     }
     if (r->idx) {
         error = flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops,
-                                  n_ops, 0);
+                                  n_ops);
     }
     xdp_groups_unref(xdp_dp_groups(dp->xdp), error ? group : r->group);
     if (error) {
