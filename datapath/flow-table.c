@@ -39,6 +39,17 @@ struct deferred {
     uint32_t n_ops;             /* 0: no op range. */
 };
 
+/* The pool of ops is made of blocks; a range lies within one of them. */
+#define OPS_BLOCK 32
+#define N_OPS_BLOCKS (XDP_MAX_OPS / OPS_BLOCK)
+BUILD_ASSERT_DECL(OPS_BLOCK >= XDP_FLOW_MAX_OPS);
+BUILD_ASSERT_DECL(XDP_MAX_OPS % OPS_BLOCK == 0);
+
+struct ops_block {
+    struct ovs_list node;       /* In 'ops_fit', by its longest free run. */
+    uint32_t free;              /* One bit for each op. */
+};
+
 struct mask_ref {
     uint32_t n_flows;           /* Flows that use the mask. */
     uint32_t pos;               /* In mask_list. */
@@ -50,9 +61,9 @@ struct flow_table {
 
     struct id_stack free_flows OVS_GUARDED;
     struct id_stack free_masks OVS_GUARDED;
-    /* Free op ranges by length; what was never used starts at 'next_op'. */
-    struct id_stack free_ops[XDP_FLOW_MAX_OPS + 1] OVS_GUARDED;
-    uint32_t next_op OVS_GUARDED;
+    struct ops_block *ops_blocks OVS_GUARDED;
+    struct ovs_list ops_fit[OPS_BLOCK + 1] OVS_GUARDED;
+    uint64_t ops_fits OVS_GUARDED;          /* Bits: 'ops_fit' not empty. */
 
     struct mask_ref *mask_refs OVS_GUARDED;
     uint32_t n_masks OVS_GUARDED;
@@ -215,23 +226,83 @@ mask_unref(struct flow_table *ft, uint32_t id)
 
 /* Ops. */
 
-static int
-ops_alloc(struct flow_table *ft, size_t n_ops, uint32_t *offp)
+/* Bits of the ops [off, off + n) in their block. */
+static uint32_t
+ops_bits(uint32_t off, uint32_t n)
+{
+    return ((UINT64_C(1) << n) - 1) << off % OPS_BLOCK;
+}
+
+static void
+ops_block_insert(struct flow_table *ft, struct ops_block *block)
     OVS_REQUIRES(ft->mutex)
 {
-    struct id_stack *stack = &ft->free_ops[n_ops];
+    int run = 0;
 
-    if (!n_ops) {
-        *offp = 0;
-    } else if (stack->n) {
-        *offp = stack->ids[--stack->n];
-    } else if (ft->next_op + n_ops <= XDP_MAX_OPS) {
-        *offp = ft->next_op;
-        ft->next_op += n_ops;
-    } else {
-        return ENOSPC;
+    for (uint32_t bits = block->free; bits; bits &= bits << 1) {
+        run++;
     }
-    return 0;
+    ovs_list_push_front(&ft->ops_fit[run], &block->node);
+    ft->ops_fits |= UINT64_C(1) << run;
+}
+
+/* Turns ops from free to used, or back. */
+static void
+ops_flip(struct flow_table *ft, uint32_t off, uint32_t n)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct ops_block *block = &ft->ops_blocks[off / OPS_BLOCK];
+
+    ovs_list_remove(&block->node);
+    block->free ^= ops_bits(off, n);
+    ops_block_insert(ft, block);
+}
+
+static void
+ops_init(struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    ft->ops_blocks = xmalloc(N_OPS_BLOCKS * sizeof *ft->ops_blocks);
+    for (size_t i = 0; i < ARRAY_SIZE(ft->ops_fit); i++) {
+        ovs_list_init(&ft->ops_fit[i]);
+    }
+    for (int i = N_OPS_BLOCKS - 1; i >= 0; i--) {
+        ft->ops_blocks[i].free = UINT32_MAX;
+        ops_block_insert(ft, &ft->ops_blocks[i]);
+    }
+}
+
+/* Takes 'n' ops in a row from the block that they fit into best. */
+static int
+ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint64_t fits;
+
+    *offp = 0;
+    if (!n) {
+        return 0;
+    }
+    while ((fits = ft->ops_fits >> n << n)) {
+        int run = raw_ctz(fits);
+
+        if (ovs_list_is_empty(&ft->ops_fit[run])) {
+            ft->ops_fits &= ~(UINT64_C(1) << run);
+            continue;
+        }
+
+        struct ops_block *block = CONTAINER_OF(ft->ops_fit[run].next,
+                                               struct ops_block, node);
+        uint32_t starts = block->free;
+
+        for (uint32_t i = 1; i < n; i++) {
+            starts &= starts >> 1;
+        }
+        *offp = (block - ft->ops_blocks) * OPS_BLOCK + raw_ctz(starts);
+        ops_flip(ft, *offp, n);
+        return 0;
+    }
+    return ENOSPC;
 }
 
 static void
@@ -259,7 +330,7 @@ reclaim(struct flow_table *ft, bool all)
             break;
         }
         if (d->n_ops) {
-            id_push(&ft->free_ops[d->n_ops], d->ops_off);
+            ops_flip(ft, d->ops_off, d->n_ops);
         }
         if (d->flow) {
             ft->maps.clear_stats(ft->maps.aux, d->flow);
@@ -277,12 +348,37 @@ adopt_flow(struct flow_table *ft, uint32_t idx)
     OVS_REQUIRES(ft->mutex)
 {
     const struct xdp_flow *flow = &ft->maps.flows[idx];
-    uint32_t end = (flow->ops >> 32) + (uint32_t) flow->ops;
 
     ft->live[idx] = 1;
     ft->n_flows++;
     ft->mask_refs[flow->mask_id].n_flows++;
-    ft->next_op = MAX(ft->next_op, end);
+    if ((uint32_t) flow->ops) {
+        ops_flip(ft, flow->ops >> 32, flow->ops);
+    }
+}
+
+/* True if the flow's ops are a range of one block, known, and no other
+ * flow's. */
+static bool
+ops_can_adopt(const struct flow_table *ft, __u64 ops)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint32_t off = ops >> 32, n = ops;
+
+    if (!n) {
+        return true;
+    }
+    if (n > XDP_FLOW_MAX_OPS || off >= XDP_MAX_OPS
+        || off % OPS_BLOCK + n > OPS_BLOCK
+        || ops_bits(off, n) & ~ft->ops_blocks[off / OPS_BLOCK].free) {
+        return false;
+    }
+    for (uint32_t i = off; i < off + n; i++) {
+        if (ft->maps.ops[i].type >= XDP_OP_N) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void
@@ -299,8 +395,7 @@ adopt(struct flow_table *ft)
             }
             if (idx >= XDP_MAX_FLOWS || ft->live[idx] || !flow->mask_id
                 || flow->mask_id >= XDP_MAX_MASKS
-                || (uint32_t) flow->ops > XDP_FLOW_MAX_OPS
-                || (flow->ops >> 32) + (uint32_t) flow->ops > XDP_MAX_OPS) {
+                || !ops_can_adopt(ft, flow->ops)) {
                 store64(&ft->maps.buckets[b].slots[i], 0);
                 continue;
             }
@@ -334,6 +429,7 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ovs_list_init(&ft->deferred);
 
     ovs_mutex_lock(&ft->mutex);
+    ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
     } else {
@@ -364,9 +460,7 @@ flow_table_destroy(struct flow_table *ft)
     ovs_mutex_lock(&ft->mutex);
     reclaim(ft, true);
     ovs_mutex_unlock(&ft->mutex);
-    for (size_t i = 0; i < ARRAY_SIZE(ft->free_ops); i++) {
-        free(ft->free_ops[i].ids);
-    }
+    free(ft->ops_blocks);
     free(ft->free_flows.ids);
     free(ft->free_masks.ids);
     free(ft->mask_refs);
