@@ -149,10 +149,11 @@ struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
     __u64 bits[XDP_KEY_WORDS];          /* bits[i] belongs to words[i]. */
 };
 
-/* Masks in use, dense, most used first: map "xdp_mask_list" is an array of
- * XDP_MAX_MASKS mask ids (valid ids are 1...XDP_MAX_MASKS-1), each a __u64
- * because the kernel rounds the entries of an array up to 8 bytes; the number
- * of valid entries is in struct xdp_config. */
+/* Masks in use: map "xdp_mask_list" is an array of XDP_MAX_MASKS mask ids
+ * (valid ids are 1...XDP_MAX_MASKS-1; 0: a place that is not in use), each a
+ * __u64 because the kernel rounds the entries of an array up to 8 bytes; the
+ * number of valid entries is in struct xdp_config.  A mask that is not in use
+ * has no words. */
 
 /* Map "xdp_stats" has XDP_MAX_FLOWS entries for each possible CPU: that of flow
  * 'idx' on CPU 'cpu' is at cpu * XDP_MAX_FLOWS + idx.  A plain array of all
