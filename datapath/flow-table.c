@@ -204,6 +204,27 @@ store32(uint32_t *p, uint32_t value)
     __atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
+/* Flow indexes. */
+
+/* Takes a free index, without the statistics of the flow that had it last, in
+ * this process or an earlier one. */
+static int
+flow_alloc(struct flow_table *ft, uint32_t *idx)
+    OVS_REQUIRES(ft->mutex)
+{
+    int error;
+
+    if (!ft->free_flows.n) {
+        return ENOSPC;
+    }
+    *idx = ft->free_flows.ids[ft->free_flows.n - 1];
+    error = ft->maps.clear_stats(ft->maps.aux, *idx);
+    if (!error) {
+        ft->free_flows.n--;
+    }
+    return error;
+}
+
 /* Deferral. */
 
 static void
@@ -457,7 +478,6 @@ release(struct flow_table *ft, const struct deferred *d)
         __u64 ops = ft->maps.flows[d->id].ops;
 
         ops_flip(ft, ops >> 32, ops);
-        ft->maps.clear_stats(ft->maps.aux, d->id);
         id_push(&ft->free_flows, d->id);
         break;
     }
@@ -682,9 +702,6 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
-    } else {
-        maps->config->n_masks = 0;
-        memset(maps->buckets, 0, XDP_BUCKETS * sizeof *maps->buckets);
     }
     for (uint32_t i = XDP_MAX_FLOWS - 1; i > 0; i--) {
         if (!ft->live[i]) {
@@ -744,14 +761,18 @@ insert__(struct flow_table *ft, const __u64 *words,
         goto error;
     }
     slot = find_free_slot(ft, hash);
-    if (!slot || !ft->free_flows.n) {
+    if (!slot) {
         goto error;
     }
     error = ops_alloc(ft, n_ops, &off);
     if (error) {
         goto error;
     }
-    idx = ft->free_flows.ids[--ft->free_flows.n];
+    error = flow_alloc(ft, &idx);
+    if (error) {
+        ops_flip(ft, off, n_ops);
+        goto error;
+    }
 
     struct xdp_flow *flow = &ft->maps.flows[idx];
 
@@ -868,13 +889,15 @@ flow_table_delete(struct flow_table *ft, uint32_t idx,
 int
 flow_table_flush(struct flow_table *ft)
 {
-    ovs_mutex_lock(&ft->mutex);
-    for (uint32_t idx = 1; ft->n_flows && idx < XDP_MAX_FLOWS; idx++) {
-        if (ft->live[idx]) {
-            delete__(ft, idx);
+    for (uint32_t start = 0; start < XDP_MAX_FLOWS; start += CHUNK) {
+        ovs_mutex_lock(&ft->mutex);
+        for (uint32_t idx = start; idx < start + CHUNK; idx++) {
+            if (ft->live[idx]) {
+                delete__(ft, idx);
+            }
         }
+        ovs_mutex_unlock(&ft->mutex);
     }
-    ovs_mutex_unlock(&ft->mutex);
     return 0;
 }
 
@@ -932,8 +955,10 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
 {
     for (uint32_t idx = 1; idx < XDP_MAX_FLOWS; idx++) {
         const struct xdp_flow *flow = &ft->maps.flows[idx];
-        struct xdp_flow_key key, mask;
+        struct xdp_op ops[XDP_FLOW_MAX_OPS];
         __u64 bits[XDP_KEY_WORDS] = { 0 };
+        struct xdp_flow_key key, mask;
+        uint32_t n_ops = 0;
         bool live;
 
         ovs_mutex_lock(&ft->mutex);
@@ -941,16 +966,17 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
         if (live) {
             const struct xdp_mask *m = &ft->maps.masks[flow->mask_id];
 
-            for (uint32_t i = 0; i < MIN(m->n_words, XDP_KEY_WORDS); i++) {
-                bits[m->words[i] % XDP_KEY_WORDS] = m->bits[i];
+            for (uint32_t i = 0; i < m->n_words; i++) {
+                bits[m->words[i]] = m->bits[i];
             }
+            memcpy(&key, flow->key, sizeof key);
+            memcpy(&mask, bits, sizeof mask);
+            n_ops = flow->ops;
+            memcpy(ops, &ft->maps.ops[flow->ops >> 32], n_ops * sizeof *ops);
         }
         ovs_mutex_unlock(&ft->mutex);
         if (live) {
-            memcpy(&key, flow->key, sizeof key);
-            memcpy(&mask, bits, sizeof mask);
-            cb(idx, &key, &mask, &ft->maps.ops[flow->ops >> 32],
-               (uint32_t) flow->ops, aux);
+            cb(idx, &key, &mask, ops, n_ops, aux);
         }
     }
 }
