@@ -383,7 +383,8 @@ make_trap(struct xdp_dp *dp)
         rtnl_disable_ipv6(names[i]);
         rtnl_set_offloads_for_xdp(names[i]);
         set_max_mtu(names[i]);
-        error = rtnl_set_up(names[i]);
+        error = rtnl_set_noarp(names[i]);
+        error = error ? error : rtnl_set_up(names[i]);
         if (error) {
             VLOG_ERR("cannot set %s up (%s)", names[i], ovs_strerror(error));
             return error;
@@ -445,6 +446,9 @@ set_up_trap(struct xdp_dp *dp)
                  "6.1 is needed", dp->near, dp->far, ovs_strerror(error));
         return error;
     }
+    /* Neither end's frames are the kernel's to merge. */
+    rtnl_set_gro(dp->near, false);
+    rtnl_set_gro(dp->far, false);
     config(dp)->trap_ifindex = ifindex = if_nametoindex(dp->near);
     if (bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_trap"), &zero, &ifindex,
                             BPF_ANY)) {
