@@ -421,6 +421,27 @@ test_delete(void **state OVS_UNUSED)
     table_free(t);
 }
 
+static void
+delete_range(struct table *t, uint32_t from, uint32_t to)
+{
+    for (uint32_t idx = from; idx < to; idx++) {
+        assert_int_equal(flow_table_delete(t->ft, idx, NULL), 0);
+    }
+}
+
+/* Inserts flows until the table is full. */
+static size_t
+refill(struct table *t, uint32_t key_n)
+{
+    uint32_t flow;
+    size_t n = 0;
+
+    while (!insert(t, 1, key_n + n, 1, &flow)) {
+        n++;
+    }
+    return n;
+}
+
 /* All indexes in use. */
 static void
 test_full(void **state OVS_UNUSED)
@@ -455,6 +476,17 @@ test_full(void **state OVS_UNUSED)
         t->stats_error = 0;
         assert_int_equal(must_insert(t, 2, 1, 1), last);
         assert_int_equal(t->stats[last].packets, 0);
+
+        /* What was deleted first is free first. */
+        delete_range(t, 1000, 1500);
+        wait_grace(t);
+        assert_int_equal(refill(t, UINT32_MAX / 4), 500);
+        delete_range(t, 2000, 2600);
+        xnanosleep(GRACE_MS * 2 / 3 * 1000000);
+        delete_range(t, 3000, 3600);
+        xnanosleep(GRACE_MS * 2 / 3 * 1000000);
+        flow_table_run(t->ft);
+        assert_in_range(refill(t, UINT32_MAX / 2), 600, 1200);
 
         assert_int_equal(flow_table_flush(t->ft), 0);
         check_table(t, 0);
@@ -563,6 +595,21 @@ test_ops(void **state OVS_UNUSED)
     }
     assert_int_equal(insert(t, 1, n, 1, &flow), ENOSPC);
     check_table(t, n);
+
+    /* Lengths at random, with the pool full or half full. */
+    for (int round = 0; round < 3; round++) {
+        size_t n_failed = 0;
+
+        for (uint32_t i = 0; i < n; i++) {
+            flow = random_uint32() % 2 ? lookup_n(t, i) : 0;
+            assert_true(!flow || !flow_table_delete(t->ft, flow, NULL));
+        }
+        wait_grace(t);
+        while (n_failed < 100) {
+            n_failed += insert(t, 1, n++, 1 + random_range(32), &flow) != 0;
+        }
+        check_table(t, flow_table_count(t->ft));
+    }
     free(flows);
     table_free(t);
 }
