@@ -583,10 +583,11 @@ mask_adopt(struct flow_table *ft, uint32_t id)
     return true;
 }
 
-/* Takes over the flow that 'slot' in bucket 'b' refers to.  False if packets
- * could not find it there or if anything about it is damaged. */
+/* Takes over the flow that 'slot' refers to.  False if its key is not found
+ * there first (the bucket, the hash, the key or its mask is wrong, or it is
+ * there twice), or if its mask or ops are damaged or another flow's. */
 static bool
-flow_adopt(struct flow_table *ft, uint32_t b, __u64 *slot)
+flow_adopt(struct flow_table *ft, __u64 *slot)
     OVS_REQUIRES(ft->mutex)
 {
     uint32_t idx = *slot;
@@ -595,7 +596,7 @@ flow_adopt(struct flow_table *ft, uint32_t b, __u64 *slot)
     const struct xdp_mask *mask;
     __u64 hash;
 
-    if (ft->live[idx] || !flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
+    if (!flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
         return false;
     }
     mask = &ft->maps.masks[flow->mask_id];
@@ -606,10 +607,7 @@ flow_adopt(struct flow_table *ft, uint32_t b, __u64 *slot)
         key[mask->words[i]] = flow->key[mask->words[i]] & mask->bits[i];
     }
     hash = masked_key_hash(key, mask, flow->mask_id);
-    if (memcmp(key, flow->key, sizeof key) || *slot >> 32 != hash >> 32
-        || (candidate_bucket(ft, hash, 0) != &ft->maps.buckets[b]
-            && candidate_bucket(ft, hash, 1) != &ft->maps.buckets[b])
-        || find_slot(ft, key, flow->mask_id, hash) != slot
+    if (find_slot(ft, key, flow->mask_id, hash) != slot
         || !ops_can_adopt(ft, flow->ops) || !mask_adopt(ft, flow->mask_id)) {
         return false;
     }
@@ -663,7 +661,7 @@ adopt(struct flow_table *ft)
                 uint32_t idx = *slot;
 
                 /* Indexes first: find_slot() relies on them. */
-                if (*slot && (pass ? !flow_adopt(ft, b, slot)
+                if (*slot && (pass ? !flow_adopt(ft, slot)
                               : !idx || idx >= XDP_MAX_FLOWS)) {
                     store64(slot, 0);
                     n_removed++;

@@ -263,12 +263,13 @@ check_flow(uint32_t idx, const struct xdp_flow_key *key,
 }
 
 /* True of a table of flows by insert(): each is found, each slot is a flow's,
- * no op is in two flows. */
+ * no op is in two flows, and only listed masks have words. */
 static void
 check_table(struct table *t, size_t n_flows)
 {
     struct check check = { .t = t };
     uint8_t *op_used = xzalloc(XDP_MAX_OPS);
+    bool *mask_listed = xzalloc(XDP_MAX_MASKS * sizeof *mask_listed);
     size_t n_slots = 0;
 
     flow_table_for_each(t->ft, check_flow, &check);
@@ -290,8 +291,14 @@ check_table(struct table *t, size_t n_flows)
     assert_int_equal(n_slots, n_flows);
     for (size_t i = 0; i < t->maps.config->n_masks; i++) {
         assert_in_range(t->maps.mask_list[i], 0, N_MASKS);
+        mask_listed[t->maps.mask_list[i]] = true;
+    }
+    mask_listed[0] = false;
+    for (size_t i = 0; i < XDP_MAX_MASKS; i++) {
+        assert_true(!t->maps.masks[i].n_words || mask_listed[i]);
     }
     free(op_used);
+    free(mask_listed);
 }
 
 /* Tests. */
@@ -882,6 +889,47 @@ find_slot(const struct table *t, uint32_t idx)
     return NULL;
 }
 
+/* Makes the first flow one that is found under its mask as it is now. */
+static void
+republish(struct victim *v)
+{
+    uint64_t key[XDP_KEY_WORDS] = { 0 }, hash;
+
+    for (uint32_t i = 0; i < v->mask->n_words; i++) {
+        uint32_t w = v->mask->words[i];
+
+        key[w] = v->flow->key[w] & v->mask->bits[i];
+    }
+    memcpy(v->flow->key, key, sizeof key);
+    hash = read_hash(key, v->mask, v->flow->mask_id);
+    v->t->maps.buckets[hash & XDP_BUCKET_MASK].slots[XDP_BUCKET_SLOTS - 1]
+        = hash >> 32 << 32 | (v->flow - v->t->maps.flows);
+    *v->slot = 0;
+}
+
+static void
+swap_words(struct victim *v)
+{
+    uint8_t word = v->mask->words[0];
+    uint64_t bits = v->mask->bits[0];
+
+    v->mask->words[0] = v->mask->words[1];
+    v->mask->words[1] = word;
+    v->mask->bits[0] = v->mask->bits[1];
+    v->mask->bits[1] = bits;
+    republish(v);
+}
+
+static void
+all_words(struct victim *v)
+{
+    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
+        v->mask->words[i] = i;
+        v->mask->bits[i] = 1;
+    }
+    v->mask->n_words = UINT32_MAX;
+}
+
 /* Another mask id with an equal mask, and a flow that is right under it. */
 static void
 duplicate_mask(struct victim *v)
@@ -912,7 +960,8 @@ duplicate_flow(struct victim *v)
 /* What is done to the maps, and how many flows are left. */
 #define DAMAGES(X)                                                          \
     X(nothing, 20, (void) v)                                                \
-    X(slot_without_index, 19, *v->slot &= ~INDEX_BITS)                      \
+    X(slot_without_index, 19, v->t->maps.flows[0] = *v->flow;               \
+      *v->slot &= ~INDEX_BITS)                                              \
     X(slot_with_great_index, 19, *v->slot |= INDEX_BITS)                    \
     X(slot_with_unused_index, 19, *v->slot |= N_FLOWS)                      \
     X(slot_with_other_hash, 19, *v->slot ^= UINT64_C(1) << 40)              \
@@ -920,8 +969,9 @@ duplicate_flow(struct victim *v)
     X(slot_elsewhere_too, 20, *v->elsewhere = *v->slot)                     \
     X(slot_twice, 20, *v->next = *v->slot)                                  \
     X(flow_twice, 20, duplicate_flow(v))                                    \
-    X(flow_without_mask, 19, v->flow->mask_id = 0)                          \
-    X(flow_with_great_mask, 19, v->flow->mask_id = XDP_MAX_MASKS)           \
+    X(flow_without_mask, 19, v->t->maps.masks[0] = *v->mask;                \
+      v->flow->mask_id = 0; republish(v))                                   \
+    X(flow_with_great_mask, 19, v->flow->mask_id = UINT32_MAX)              \
     X(flow_with_other_mask, 19, v->flow->mask_id = v->other->mask_id)       \
     X(flow_with_other_key, 19, v->flow->key[v->mask->words[0]] ^= 1)        \
     X(flow_key_beyond_mask, 19, v->flow->key[31] = 1)                       \
@@ -932,12 +982,15 @@ duplicate_flow(struct victim *v)
     X(ops_of_another, 19, v->flow->ops = v->other->ops)                     \
     X(op_unknown, 19,                                                       \
       v->t->maps.ops[v->flow->ops >> 32].type = XDP_OP_N)                   \
-    X(mask_without_words, 10, v->mask->n_words = 0)                         \
+    X(mask_without_words, 10, memset(v->mask, 0, sizeof *v->mask);          \
+      republish(v))                                                         \
     X(mask_with_33_words, 10, v->mask->n_words = 33)                        \
-    X(mask_with_many_words, 10, v->mask->n_words = UINT32_MAX)              \
+    X(mask_with_many_words, 10, all_words(v))                               \
     X(mask_with_great_word, 10, v->mask->words[v->mask->n_words - 1] = 32)  \
-    X(mask_with_equal_words, 10, v->mask->words[1] = v->mask->words[0])     \
-    X(mask_with_empty_word, 10, v->mask->bits[0] = 0)                       \
+    X(mask_with_equal_words, 10, v->mask->words[1] = v->mask->words[0];     \
+      v->mask->bits[1] = v->mask->bits[0]; republish(v))                    \
+    X(mask_with_words_swapped, 10, swap_words(v))                           \
+    X(mask_with_empty_word, 10, v->mask->bits[0] = 0; republish(v))         \
     X(mask_with_words_behind, 10, v->mask->bits[v->mask->n_words] = 1)      \
     X(mask_with_other_bits, 10, v->mask->bits[0] ^= 1)                      \
     X(mask_twice, ANY, duplicate_mask(v))                                   \
@@ -946,7 +999,7 @@ duplicate_flow(struct victim *v)
       v->t->maps.config->n_masks = 3; v->t->maps.mask_list[2] = 100)        \
     X(mask_0_with_words, 20, v->t->maps.masks[0] = *v->mask)                \
     X(list_without_one, 20, v->t->maps.mask_list[0] = 0)                    \
-    X(list_with_great_id, 20, v->t->maps.mask_list[0] = UINT64_MAX)         \
+    X(list_with_great_id, 20, v->t->maps.mask_list[0] += XDP_MAX_MASKS)     \
     X(list_with_one_twice, 20,                                              \
       v->t->maps.mask_list[1] = v->t->maps.mask_list[0])                    \
     X(list_empty, 20, v->t->maps.config->n_masks = 0)                       \
