@@ -3,12 +3,16 @@
 # ---- make check: cmocka programs, no namespaces ---------------------------------
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/test-actions \
 	tests/test-flow-table \
 	tests/test-upcall
 endif
 check_PROGRAMS += tests/fuzz-parse-replay
 TESTS = $(check_PROGRAMS)
 TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
+
+tests_test_actions_SOURCES = tests/test-actions.c
+tests_test_actions_LDADD = $(TESTS_LDADD)
 
 tests_test_flow_table_SOURCES = tests/test-flow-table.c
 tests_test_flow_table_LDADD = $(TESTS_LDADD)
