@@ -976,7 +976,7 @@ duplicate_flow(struct victim *v)
     X(flow_with_other_key, 19, v->flow->key[v->mask->words[0]] ^= 1)        \
     X(flow_key_beyond_mask, 19, v->flow->key[31] = 1)                       \
     X(ops_too_many, 19, v->flow->ops = (v->flow->ops >> 32 << 32) | 33)     \
-    X(ops_far_too_many, 19, v->flow->ops |= INDEX_BITS)                     \
+    X(ops_far_too_many, 19, v->flow->ops = (UINT64_C(31) << 32) | INDEX_BITS)\
     X(ops_beyond_pool, 19, v->flow->ops = ((uint64_t) XDP_MAX_OPS << 32) | 1)\
     X(ops_over_border, 19, v->flow->ops = ((uint64_t) 63 << 32) | 2)        \
     X(ops_of_another, 19, v->flow->ops = v->other->ops)                     \
