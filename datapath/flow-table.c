@@ -35,7 +35,7 @@ VLOG_DEFINE_THIS_MODULE(xdp_flow_table);
 
 /* A stack of free numbers. */
 struct id_stack {
-    uint32_t *ids;
+    uint32_t *ids;              /* Room for all. */
     size_t n;
 };
 
@@ -101,11 +101,6 @@ struct flow_table {
 static void
 id_push(struct id_stack *stack, uint32_t id)
 {
-    if (!(stack->n & (stack->n - 1)) || !stack->ids) {
-        size_t size = stack->n ? stack->n * 2 : 1;
-
-        stack->ids = xrealloc(stack->ids, size * sizeof *stack->ids);
-    }
     stack->ids[stack->n++] = id;
 }
 
@@ -285,7 +280,7 @@ mask_find(const struct flow_table *ft, const struct xdp_mask *mask,
     return NULL;
 }
 
-/* Puts the mask into a hole of the list, or at its end; false if it is full. */
+/* Puts the mask into a hole of the list or at its end; false if it is full. */
 static bool
 mask_list_add(struct flow_table *ft, uint32_t id)
     OVS_REQUIRES(ft->mutex)
@@ -675,7 +670,7 @@ adopt(struct flow_table *ft)
                   n_removed);
     }
     /* Programs may still read what has just become free. */
-    xnanosleep(GRACE_MSEC * 1000000);
+    xnanosleep_no_quiesce(GRACE_MSEC * 1000000);
 }
 
 int
@@ -686,6 +681,8 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
 
     ovs_mutex_init(&ft->mutex);
     ft->maps = *maps;
+    ft->free_flows.ids = xmalloc(XDP_MAX_FLOWS * sizeof(uint32_t));
+    ft->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
     ft->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_ids);
     for (uint32_t i = 0; i < XDP_MAX_MASKS; i++) {
         ft->mask_ids[i].place = NO_PLACE;

@@ -175,7 +175,7 @@ random_key(struct xdp_flow_key *key)
     }
 }
 
-/* Masks of different 'n' differ, and so do keys of different 'n' under them. */
+/* Masks of different 'n' differ; so do keys of different 'n' under them. */
 static struct xdp_flow_key
 make_mask(uint32_t n)
 {
@@ -871,7 +871,7 @@ struct victim {
     struct xdp_flow *other;     /* The second: under the other mask. */
     struct xdp_mask *mask;      /* Of the first. */
     uint64_t *slot;             /* Of the first. */
-    uint64_t *next;             /* A free slot in the same bucket, behind it. */
+    uint64_t *next;             /* The next, of the same bucket: free. */
     uint64_t *elsewhere;        /* A free slot in a bucket it cannot be in. */
 };
 
