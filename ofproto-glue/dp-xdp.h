@@ -31,6 +31,10 @@ struct flow_record {
      * part of a frame's key): then the record is for the one packet flow whose
      * UFID it has, and userspace runs its actions. */
     uint32_t idx;
+    /* The BPF table had no place for it: the match is there already, under the
+     * UFID of another packet, or the table is full.  So ofproto, which takes it
+     * that it was installed, finds it, but for dumps. */
+    bool waiting;
     uint32_t group;             /* Of its ops; 0 if they need none. */
     struct nlattr *key;         /* Netlink key and mask, as they were put. */
     size_t key_len;
@@ -132,10 +136,12 @@ struct flow_record *flow_record_by_ufid(const struct dp_xdp *,
                                         const ovs_u128 *ufid);
 struct flow_record *flow_record_by_index(const struct dp_xdp *, uint32_t idx);
 /* Installs the megaflow that an upcall about 'flow', with that UFID, resulted
- * in; no error is fatal. */
-int dp_flow_install(struct dp_xdp *, const struct flow *,
-                    const struct flow_wildcards *, const ovs_u128 *ufid,
-                    const struct nlattr *actions, size_t actions_len);
+ * in. */
+void dp_flow_install(struct dp_xdp *, const struct flow *,
+                     const struct flow_wildcards *, const ovs_u128 *ufid,
+                     const struct nlattr *actions, size_t actions_len);
+/* Tries again to install a flow that is waiting. */
+void dp_flow_retry(struct dp_xdp *, const struct flow_record *);
 int dpif_xdp_flow_flush(struct dpif *);
 /* Compiles all flows' actions anew: some depend on the modes of ports. */
 void dp_flows_recompile(struct dp_xdp *);
