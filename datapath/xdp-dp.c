@@ -55,11 +55,12 @@ struct mapping {
 
 enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_MASKS,
        MAPPING_MASK_LIST, MAPPING_OPS, MAPPING_STATS, MAPPING_CPUS,
-       MAPPING_PORT_TABLE, N_MAPPINGS };
+       MAPPING_PORT_TABLE, MAPPING_POLICERS, N_MAPPINGS };
 
 static const char *const mapping_names[N_MAPPINGS] = {
     "xdp_config", "xdp_buckets", "xdp_flows", "xdp_masks", "xdp_mask_list",
     "xdp_ops", "xdp_stats", "xdp_cpus", "xdp_port_table",
+    "xdp_policers",
 };
 
 struct xdp_dp {
@@ -745,6 +746,18 @@ xdp_dp_get_counters(const struct xdp_dp *dp, uint64_t *counters)
             counters[i] += cpu_counters(dp, cpu)->n[i];
         }
     }
+}
+
+struct xdp_policer *
+xdp_dp_policers(const struct xdp_dp *dp)
+{
+    return dp->mappings[MAPPING_POLICERS].base;
+}
+
+void
+xdp_dp_set_n_policers(const struct xdp_dp *dp, uint32_t n)
+{
+    __atomic_store_n(&config(dp)->n_policers, n, __ATOMIC_RELEASE);
 }
 
 struct xdp_port *

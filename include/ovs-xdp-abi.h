@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 4
+#define XDP_ABI_VERSION 5
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -176,6 +176,8 @@ struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
     __u32 upcall_burst;
     __u32 hz;                           /* Jiffies per second. */
     __u32 vlan_limit;                   /* VLAN tags in a key: 1 or 2. */
+    __u32 n_policers;                   /* Ports with ingress policing. */
+    __u32 reserved;
 };
 
 /* Map "xdp_port_table", by port number; mmaped. */
@@ -185,6 +187,22 @@ struct xdp_port {
 };
 #define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
                                          * through the network stack. */
+
+/* Ingress policing, map "xdp_policers", by port number: a generic cell rate
+ * algorithm for bytes and one for packets.  Each byte (packet) moves the time at
+ * which the next is due by 'cost'; a frame that is due later than 'now' is
+ * dropped, and one that is overdue by more than 'burst' counts as if it were by
+ * just that. */
+struct xdp_rate {
+    __u64 cost;                         /* ns; for bytes, 1/1024 ns; 0: no
+                                         * limit. */
+    __u64 burst;                        /* ns. */
+    __u64 due;                          /* bpf_ktime_get_ns(); by BPF. */
+};
+struct xdp_policer {
+    struct xdp_rate bytes;
+    struct xdp_rate packets;
+};
 
 /* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
  * is split up. */
@@ -307,7 +325,8 @@ _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
     X(TAIL_CALL,    "a pipeline stage is missing")                         \
     X(BAD_INJECT,   "bad header on a frame from userspace")                \
     X(INTERNAL,     "internal error")                                      \
-    X(HANDOVER,     "frame passed up that XDP has not classified")
+    X(HANDOVER,     "frame passed up that XDP has not classified")         \
+    X(POLICED,      "port sent more than its ingress policing allows")
 
 enum xdp_drop_reason {
 #define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,

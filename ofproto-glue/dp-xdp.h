@@ -107,6 +107,11 @@ struct dp_xdp *dp_xdp_find(const char *name);
 bool dp_xdp_get_port(const char *name, struct xdp_port_info *);
 /* As xdp_ports_set_mode(), for that port; 0 if there is none. */
 int dp_xdp_set_port_mode(const char *name, enum xdp_port_mode);
+/* As xdp_ports_set_policing() and xdp_ports_set_qdisc(), likewise. */
+int dp_xdp_set_port_policing(const char *name, uint64_t byte_rate,
+                             uint64_t byte_burst, uint64_t packet_rate,
+                             uint64_t packet_burst);
+int dp_xdp_set_port_qdisc(const char *name, bool qdisc);
 
 /* flow-key.c.  'flow' and 'mask' to the datapath's key and mask.  EOPNOTSUPP if
  * they match on what the datapath does not have. */
