@@ -34,7 +34,7 @@ struct flow_table_maps {
 
 /* Makes a table over 'maps' (copied; the memory stays the caller's).  With
  * 'adopt', flows that are already in the maps are taken over (see
- * flow_table_for_each()), whatever an earlier process left half done or damaged
+ * flow_table_for_each()), and what an earlier process left half done or broken
  * is removed, which takes a grace period; else the maps must be all zeros. */
 int flow_table_create(const struct flow_table_maps *maps, bool adopt,
                       struct flow_table **);
@@ -55,8 +55,8 @@ int flow_table_modify(struct flow_table *, uint32_t flow,
                       const struct xdp_op *ops, size_t n_ops);
 /* Removes a flow; '*stats', if nonnull, gets its statistics (without packets
  * that are on their way through it).  The index is not used again before a
- * grace period (flow_table_run()).  ENOENT; or 'read_stats' failed, the flow is
- * removed all the same. */
+ * grace period (flow_table_run()).  ENOENT; else 'read_stats' failed, but the
+ * flow is removed. */
 int flow_table_delete(struct flow_table *, uint32_t flow,
                       struct xdp_flow_stats *stats);
 /* Removes all flows, some at a time: insertions of others are not held up, and
