@@ -141,6 +141,21 @@ check-system: $(SYSTEM_DEPS)
 check-kernels: all
 	$(srcdir)/tests/kernels $(abs_top_builddir) $(KERNELS)
 
+# ---- make check-stress: loss and leaks -------------------------------------------------
+STRESS_TIME = 300
+STRESS_RATE = 100000
+STRESS_MODES = native auto
+.PHONY: check-stress
+EXTRA_PROGRAMS = tests/udp-stream
+CLEANFILES += tests/udp-stream
+tests_udp_stream_SOURCES = tests/udp-stream.c
+EXTRA_DIST += tests/stress
+
+check-stress: all tests/udp-stream
+	STRESS_TIME='$(STRESS_TIME)' STRESS_RATE='$(STRESS_RATE)' \
+		STRESS_MODES='$(STRESS_MODES)' $(srcdir)/utilities/isolate \
+		$(srcdir)/tests/stress $(abs_top_builddir) $(STRESS_TESTS)
+
 clean-tests:
 	rm -rf $(SYSTEM_DIR)
 
