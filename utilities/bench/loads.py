@@ -62,7 +62,7 @@ def table_outputs(n):
 TABLES = {'normal': table_normal, 'rules': table_rules, 'exact': table_exact}
 for count in (1, 10, 100, 1000):
     TABLES[f'masks-{count}'] = lambda count=count: table_masks(count)
-for count in (2, 4, 8, 16):
+for count in (2, 4, 16):
     TABLES[f'outputs-{count}'] = lambda count=count: table_outputs(count)
 
 
@@ -91,7 +91,9 @@ class Udp(Load):
     unit = 'Mpps'
     scale = 1e-6
     LAP = 50000             # Packets per second while flows are set up.
-    LIMIT = 30              # Seconds for that.
+    LIMIT = 20              # Seconds for that.
+    TRIES = 3               # If something else uses the generator's CPU; the least
+                            # disturbed one counts.
 
     def __init__(self, name, title, group, flows=1, table='normal', n_dst=1,
                  n_dport=1, megaflows=0, cpus=1, outputs=1, reference=None):
@@ -108,44 +110,42 @@ class Udp(Load):
         if self.cpus > bench.n_cpus:
             raise Skip(f'{bench.n_cpus} CPUs')
         memory = None
-        try:
-            if subject.openflow:
-                new = subject.set_table(self.table)
-            elif self.table not in ('normal', f'outputs-{self.outputs}'):
-                raise Skip('no OpenFlow')
-            subject.set_cpus(self.cpus)
-            if subject.openflow and self.megaflows:
-                if new and bench.round == 1:
+        if subject.openflow:
+            subject.set_table(self.table)
+            if self.megaflows:
+                if bench.round == 1:
                     memory = subject.memory()
                 self.set_up(subject)
-            result = subject.udp(
+        elif self.table not in ('normal', f'outputs-{self.outputs}'):
+            raise Skip('no OpenFlow')
+        result = {}
+        for _ in range(self.TRIES):
+            again = subject.udp(
                 **self.tuples, stride=STRIDE, warm=bench.warm, time=bench.seconds,
                 cpus=','.join(str(i) for i in range(self.cpus)),
                 broadcast=int(self.outputs > 1))
-            return self.results(subject, result, memory)
-        finally:
-            subject.set_cpus(1)
+            if again['share'] > result.get('share', 0):
+                result = again
+            if result['share'] > 0.97:
+                break
+        return self.results(subject, result, memory)
 
     def set_up(self, subject):
         """Sends each 5-tuple until (nearly) all have their megaflow.  Open vSwitch
-        allows 10,000 at first, and 1,000 more after each quick revalidation: let
-        these come often meanwhile."""
+        starts with a limit of 10,000 and raises it slowly: do it for it."""
         packets = min(self.tuples['flows'], self.megaflows)
-        subject.configure('max-revalidator', 20)
         end = time.monotonic() + self.LIMIT
-        try:
-            while time.monotonic() < end:
-                subject.udp(**self.tuples, stride=1, rate=self.LAP, warm=0, time=5,
-                            count=packets)
-                if subject.n_flows() >= self.megaflows * 0.99:
-                    return
-        finally:
-            subject.configure('max-revalidator', 500)
+        subject.appctl('upcall/set-flow-limit', 250000)
+        while time.monotonic() < end:
+            subject.udp(**self.tuples, stride=1, rate=self.LAP, warm=0, time=5,
+                        count=packets)
+            if subject.n_flows() >= self.megaflows * 0.99:
+                return
 
     def results(self, subject, result, memory):
         values = {'pps': result['received'] / result['seconds'],
                   'offered_pps': result['sent'] / result['seconds'],
-                  'busy_cpus': result['busy_cpus']}
+                  'busy_cpus': result['busy_cpus'], 'share': result['share']}
         if subject.openflow:
             values['megaflows'] = subject.n_flows()
             values['flow_limit'] = subject.flow_limit()
@@ -172,9 +172,12 @@ class Tcp(Load):
             raise Skip('offloads are lost')
         subject.set_table('normal')
         subject.set_offloads(self.offloads)
+        if not subject.merged:
+            subject.set_port_gro(False)
         server = subject.spawn('taskset', '-c', min(2, bench.n_cpus - 1), 'iperf3',
                                '-s', '-1', namespace=subject.dst,
-                               stdout=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
         try:
             for _ in range(100):
                 if ':5201' in subject.at(subject.dst, 'ss', '-ltn'):
@@ -186,6 +189,8 @@ class Tcp(Load):
         finally:
             subject.end(server)
             subject.set_offloads(False)
+            if not subject.merged:
+                subject.set_port_gro(True)
         received = json.loads(output)['end']['sum_received']
         return {'gbit_per_second': received['bits_per_second'] / 1e9}
 
@@ -229,6 +234,7 @@ class SetUp(Load):
 
     def measure(self, subject, bench):
         subject.set_table('exact')
+        subject.appctl('upcall/set-flow-limit', 250000)
         best = {}
         for rate in self.RATES:
             subject.forget_flows()
@@ -261,6 +267,7 @@ class Idle(Load):
     unit = '% of a CPU'
     higher_is_better = False
     PORTS = 100
+    WINDOW = 4              # Seconds.
 
     def measure(self, subject, bench):
         if not subject.openflow:
@@ -279,16 +286,18 @@ class Idle(Load):
         for name in names:
             add += ['--', 'add-port', 'br0', name]
             remove += ['--', 'del-port', 'br0', name]
-        subject.vsctl(*add)
+        if add:
+            subject.vsctl(*add)
         try:
             time.sleep(2)
             used, start = subject.cpu_seconds(), time.monotonic()
-            time.sleep(3 * bench.seconds)
+            time.sleep(self.WINDOW)
             used = subject.cpu_seconds() - used
             return {'percent': 100 * used / (time.monotonic() - start),
                     'ports': ports + 2}
         finally:
-            subject.vsctl(*remove)
+            if remove:
+                subject.vsctl(*remove)
             for name in names:
                 run('nsenter', f'--net=/run/netns/{subject.sw}', 'ip', 'link', 'del',
                     name)
@@ -318,7 +327,7 @@ def loads(bench):
         table.append(Udp(f'masks-{name_of(n)}', f'100,000 5-tuples, {n:,} masks',
                          'Masks', flows=100000, table=f'masks-{n}', n_dport=n,
                          megaflows=n, reference='udp-100k'))
-    for n in (2, 4, 8, 16):
+    for n in (2, 4, 16):
         table.append(Udp(f'outputs-{n}', f'1 5-tuple to {n} ports (copies)',
                          'Several outputs', table=f'outputs-{n}', outputs=n))
     for n in range(2, bench.n_cpus + 1):

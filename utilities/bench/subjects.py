@@ -40,6 +40,7 @@ class Subject:
     """The namespaces; a derived class adds the forwarder."""
     openflow = False        # Has OpenFlow tables.
     offloads = True         # Forwards frames with offloads that are due.
+    merged = True           # Forwards frames that GRO has merged.
     many_ports = True       # 100 ports are no problem.
 
     def __init__(self, bench, name, title):
@@ -48,7 +49,6 @@ class Subject:
         self.title = title
         self.src, self.sw, self.dst = (f'{name}-{end}'
                                        for end in ('src', 'sw', 'dst'))
-        self.cpus = 1
         self.outputs = 1
         self.processes = []
 
@@ -90,8 +90,10 @@ class Subject:
                     'numtxqueues', queues, 'numrxqueues', queues, 'type', 'veth',
                     'peer', 'name', device, 'numtxqueues', queues,
                     'numrxqueues', queues, 'netns', namespace)
-            self.at(namespace, 'ethtool', '-L', device, 'rx', 1, 'tx', 1)
-            self.at(self.sw, 'ethtool', '-L', port, 'rx', 1, 'tx', 1)
+            # A queue for each CPU.  Now, too: veth gives queues that come later
+            # no XDP program.
+            for where, end in ((namespace, device), (self.sw, port)):
+                self.at(where, 'ethtool', '-L', end, 'rx', queues, 'tx', queues)
             self.at(self.sw, 'ethtool', '-K', port, 'gro', 'on')
             self.at(namespace, 'ethtool', '-K', device, 'tx', 'off',
                     'txvlan', 'off', 'gro', 'on')
@@ -120,24 +122,15 @@ class Subject:
         return self.traffic('udp', *arguments)
 
     def set_offloads(self, on):
+        """Of the ends: segmentation and checksums, for TCP."""
         word = 'on' if on else 'off'
         for namespace in (self.src, self.dst):
             self.at(namespace, 'ethtool', '-K', 'eth0', 'tx', word,
                     'txvlan', word, 'gro', 'on')
 
-    def set_cpus(self, n):
-        """As many queues on the path as CPUs send."""
-        if n == self.cpus:
-            return
-        ends = [(self.src, 'eth0'), (self.sw, 'p1'), (self.sw, 'p2'),
-                (self.dst, 'eth0')]
-        # A device with XDP needs as many receive queues as its peer has transmit
-        # queues, at any moment.
-        for direction in ('rx', 'tx') if n > self.cpus else ('tx', 'rx'):
-            for namespace, device in ends:
-                self.at(namespace, 'ethtool', '-L', device, direction, n)
-        self.switch_cpus(n)
-        self.cpus = n
+    def set_port_gro(self, on):
+        for port in ('p1', 'p2'):
+            self.at(self.sw, 'ethtool', '-K', port, 'gro', 'on' if on else 'off')
 
     def set_outputs(self, n):
         if n != self.outputs:
@@ -152,9 +145,6 @@ class Subject:
         """Uses no CPU until resume()."""
 
     def resume(self):
-        pass
-
-    def switch_cpus(self, n):
         pass
 
     def switch_outputs(self, n):
@@ -221,6 +211,7 @@ class OpenvSwitch(Subject):
         self.datapath = datapath
         self.port_type = port_type
         self.offloads = offloads
+        self.merged = port_type is not None or datapath != 'netdev'
         self.polls = polls              # A thread polls the ports' queues.
         self.many_ports = not polls
         self.settings = settings        # Of table Open_vSwitch.
@@ -246,7 +237,8 @@ class OpenvSwitch(Subject):
             time.sleep(0.02)
         self.vsctl('--no-wait', 'init', '--', 'set', 'Open_vSwitch', '.',
                    'other_config:flow-limit=250000',
-                   'other_config:max-idle=60000', *self.settings)
+                   'other_config:max-idle=60000',
+                   'other_config:min-revalidate-pps=0', *self.settings)
         # In the switch's network namespace, with /sys and bpffs to match, and on
         # other CPUs than the generator's first.
         self.vswitchd = self.spawn(
@@ -268,7 +260,7 @@ class OpenvSwitch(Subject):
             if self.port_type:
                 command += [f'type={self.port_type}']
             if self.polls:
-                command += [f'options:n_rxq={self.cpus}']
+                command += [f'options:n_rxq={self.bench.n_cpus}']
         self.vsctl(*command)
         error = self.vsctl('--columns=name,error', 'find', 'interface',
                            'error!=[]').strip()
@@ -296,11 +288,6 @@ class OpenvSwitch(Subject):
     def resume(self):
         if self.vswitchd:
             self.vswitchd.send_signal(signal.SIGCONT)
-
-    def switch_cpus(self, n):
-        if self.polls:
-            self.vsctl('set', 'interface', 'p1', f'options:n_rxq={n}', '--',
-                       'set', 'interface', 'p2', f'options:n_rxq={n}')
 
     def switch_outputs(self, n):
         if n > self.outputs:

@@ -156,10 +156,11 @@ int forward_xdp(struct xdp_md *ctx)
 	return bpf_redirect_map(&forward_to, ctx->ingress_ifindex, 0);
 }
 
-/* Every device but the first. */
+/* Every device but the first.  No larger than need be: a broadcast looks at all
+ * entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, TRAFFIC_PORTS);
+	__uint(max_entries, 17);
 	__type(key, __u32);
 	__type(value, __u32);
 } flood_to SEC(".maps");

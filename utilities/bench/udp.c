@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -47,6 +48,8 @@ struct generator {
     const struct udp_options *options;
     struct traffic_bpf *skel;
     int cpu;
+    clockid_t clock;                    /* CPU time of the thread. */
+    atomic_bool ready;
     atomic_bool done;
 };
 
@@ -106,6 +109,8 @@ generator_run(void *aux)
     enter_netns(g->options->from_netns);
     pin_to_cpu(g->cpu);
     ctx.ingress_ifindex = ifindex_of(g->options->from_dev);
+    pthread_getcpuclockid(pthread_self(), &g->clock);
+    g->ready = true;
     while (!stopping) {
         int error = -bpf_prog_test_run_opts(
             bpf_program__fd(g->skel->progs.generate), &opts);
@@ -144,6 +149,24 @@ generators_start(struct generator g[], struct traffic_bpf *skel,
                                     .cpu = o->cpus[i] };
         pthread_create(&g[i].thread, NULL, generator_run, &g[i]);
     }
+}
+
+/* Seconds of CPU time that the generators used. */
+static double
+generators_cpu(struct generator g[], size_t n)
+{
+    double seconds = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct timespec ts;
+
+        while (!g[i].ready) {
+            usleep(1000);
+        }
+        clock_gettime(g[i].clock, &ts);
+        seconds += ts.tv_sec + ts.tv_nsec / 1e9;
+    }
+    return seconds;
 }
 
 /* A signal ends BPF_PROG_RUN, if it comes while that runs: goes on until the
@@ -243,7 +266,7 @@ measure(struct traffic_bpf *skel, const struct udp_options *o)
 {
     struct generator *g = calloc(o->n_cpus, sizeof *g);
     uint64_t t0, t1, sent, received;
-    double busy;
+    double busy, used;
 
     generators_start(g, skel, o);
     t0 = now_ns() + o->warm * 1e9;
@@ -252,6 +275,7 @@ measure(struct traffic_bpf *skel, const struct udp_options *o)
     sent = sent_so_far(skel);
     received = received_so_far(skel);
     busy = busy_seconds();
+    used = generators_cpu(g, o->n_cpus);
     if (o->count) {
         wait_until_through(skel, o->count * o->n_cpus, o->seconds);
     } else {
@@ -261,13 +285,17 @@ measure(struct traffic_bpf *skel, const struct udp_options *o)
     sent = sent_so_far(skel) - sent;
     t1 = now_ns();
     busy = busy_seconds() - busy;
+    used = generators_cpu(g, o->n_cpus) - used;
     generators_stop(g, o->n_cpus);
     free(g);
 
-    printf("seconds %.3f\nsent %llu\nreceived %llu\npps %.0f\nbusy_cpus %.2f\n",
+    /* "share": of its CPUs' time, what the generator had; less than 1 means that
+     * something else ran there. */
+    printf("seconds %.3f\nsent %llu\nreceived %llu\npps %.0f\nbusy_cpus %.2f\n"
+           "share %.3f\n",
            (t1 - t0) / 1e9, (unsigned long long) sent,
            (unsigned long long) received, received * 1e9 / (t1 - t0),
-           busy * 1e9 / (t1 - t0));
+           busy * 1e9 / (t1 - t0), used * 1e9 / (t1 - t0) / o->n_cpus);
     if (o->latency) {
         print_latencies(skel);
     }
