@@ -17,6 +17,7 @@ CLEANFILES += utilities/bench/traffic utilities/bench/traffic.bpf.o \
 	utilities/bench/traffic.skel.h
 EXTRA_DIST += \
 	utilities/bench/bench \
+	utilities/bench/instructions \
 	utilities/bench/loads.py \
 	utilities/bench/report.py \
 	utilities/bench/subjects.py \
@@ -31,7 +32,10 @@ bench: all utilities/bench/traffic
 	$(srcdir)/utilities/bench/bench \
 		--build $(abs_top_builddir) --output bench-results $(BENCH)
 
+bench-instructions: all utilities/bench/traffic
+	$(srcdir)/utilities/bench/instructions $(abs_top_builddir) bench-results
+
 clean-bench:
 	rm -rf bench-results
 
-.PHONY: bench clean-bench
+.PHONY: bench bench-instructions clean-bench

@@ -226,6 +226,10 @@ class OpenvSwitch(Subject):
                 self.daemon, 'rb').read():
             raise Skip('Open vSwitch was built without AF_XDP')
         self.dir = os.path.join(self.bench.run_dir, self.name)
+        if self.datapath == 'system':
+            subprocess.run(['modprobe', 'openvswitch'], stderr=subprocess.DEVNULL)
+            if not os.path.exists('/sys/module/openvswitch'):
+                raise Skip('this kernel has no openvswitch.ko')
         os.mkdir(self.dir)
         self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_DBDIR=self.dir,
                         OVS_LOGDIR=self.dir, OVS_SYSLOG_METHOD='null')
@@ -356,8 +360,12 @@ def subjects(bench):
     return [
         Forwarder(bench, 'xdp-redirect', 'raw XDP_REDIRECT', 'xdp'),
         OpenvSwitch(bench, 'ovs-xdp', 'ovs-xdp', ours, 'xdp'),
+        *[OpenvSwitch(bench, name, name, os.path.abspath(path), 'xdp')
+          for name, path in bench.daemons],
         Forwarder(bench, 'tc-redirect', 'bare TC redirect', 'tc'),
         Bridge(bench, 'bridge', 'Linux bridge'),
+        OpenvSwitch(bench, 'kernel', 'openvswitch.ko', DEBIAN_OVS, 'system',
+                    offloads=True),
         OpenvSwitch(bench, 'netdev-afxdp', 'OVS userspace, AF_XDP', DEBIAN_OVS,
                     'netdev', port_type='afxdp', polls=True, settings=[poll]),
         OpenvSwitch(bench, 'netdev', 'OVS userspace, AF_PACKET', DEBIAN_OVS,
