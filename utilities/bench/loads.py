@@ -92,7 +92,7 @@ class Udp(Load):
     scale = 1e-6
     LAP = 50000             # Packets per second while flows are set up.
     LIMIT = 20              # Seconds for that.
-    TRIES = 3               # If something else uses the generator's CPU; the least
+    TRIES = 2               # If something else uses the generator's CPU; the least
                             # disturbed one counts.
 
     def __init__(self, name, title, group, flows=1, table='normal', n_dst=1,
@@ -267,7 +267,7 @@ class Idle(Load):
     unit = '% of a CPU'
     higher_is_better = False
     PORTS = 100
-    WINDOW = 4              # Seconds.
+    WINDOW = 2              # Seconds.
 
     def measure(self, subject, bench):
         if not subject.openflow:
@@ -289,7 +289,7 @@ class Idle(Load):
         if add:
             subject.vsctl(*add)
         try:
-            time.sleep(2)
+            time.sleep(1)
             used, start = subject.cpu_seconds(), time.monotonic()
             time.sleep(self.WINDOW)
             used = subject.cpu_seconds() - used

@@ -249,7 +249,8 @@ class OpenvSwitch(Subject):
             'unshare', '--mount', '--propagation', 'private', 'sh', '-c',
             'mount -t sysfs sysfs /sys; mount -t bpf bpf /sys/fs/bpf; exec "$@"',
             'sh', 'taskset', '-c', self.bench.daemon_cpus, self.daemon,
-            '--pidfile', '--log-file', '-vconsole:off',
+            '--pidfile', f'--unixctl={self.dir}/ctl', '--log-file',
+            '-vconsole:off',
             env=self.env, namespace=self.sw, stderr=subprocess.DEVNULL)
         self.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0',
                    f'datapath_type={self.datapath}')
@@ -263,7 +264,7 @@ class OpenvSwitch(Subject):
                         'interface', f'p{i}', f'ofport_request={i}']
             if self.port_type:
                 command += [f'type={self.port_type}']
-            if self.polls:
+            if self.polls and i <= 2:
                 command += [f'options:n_rxq={self.bench.n_cpus}']
         self.vsctl(*command)
         error = self.vsctl('--columns=name,error', 'find', 'interface',
@@ -276,8 +277,7 @@ class OpenvSwitch(Subject):
                    *command, env=self.env)
 
     def appctl(self, *command):
-        return run('ovs-appctl', '-t', f'{self.dir}/ovs-vswitchd.'
-                   f'{self.vswitchd.pid}.ctl', *command, env=self.env)
+        return run('ovs-appctl', '-t', f'{self.dir}/ctl', *command, env=self.env)
 
     def configure(self, name, value):
         self.vsctl('set', 'Open_vSwitch', '.', f'other_config:{name}={value}')
