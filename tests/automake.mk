@@ -42,6 +42,7 @@ SYSTEM_AT = \
 	tests/system-xdp-macros.at \
 	tests/system-xdp-testsuite.at \
 	tests/xdp-forwarding.at \
+	tests/xdp-offloads.at \
 	tests/xdp-ports.at \
 	tests/xdp-restart.at \
 	tests/xdp-testsuite.at
