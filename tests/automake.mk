@@ -51,6 +51,7 @@ EXTRA_DIST += \
 	tests/run \
 	tests/count-check \
 	tests/guest-run \
+	tests/guests \
 	tests/kernels \
 	tests/run-suite \
 	tests/system-traffic.known-failures \
@@ -142,6 +143,10 @@ check-system: $(SYSTEM_DEPS)
 check-kernels: all
 	$(srcdir)/tests/kernels $(abs_top_builddir) $(KERNELS)
 
+# ---- make check-guests: a VM and containers on one bridge ------------------------
+check-guests: all
+	$(srcdir)/utilities/isolate $(srcdir)/tests/guests $(abs_top_builddir)
+
 # ---- make check-stress: loss and leaks -------------------------------------------------
 STRESS_TIME = 300
 STRESS_RATE = 100000
@@ -162,5 +167,5 @@ clean-tests:
 
 FUZZ_TIME = 60
 
-.PHONY: check-kernels fuzz check-system check-system-own check-system-traffic \
+.PHONY: check-guests check-kernels fuzz check-system check-system-own check-system-traffic \
 	check-system-own-native check-system-traffic-native clean-tests
