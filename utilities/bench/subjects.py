@@ -77,9 +77,17 @@ class Subject:
     def start(self):
         for namespace in (self.src, self.sw, self.dst):
             run('ip', 'netns', 'add', namespace)
+            self.at(namespace, 'ip', 'link', 'set', 'lo', 'up')
+        self.add_links()
+        self.at(self.src, 'ip', 'address', 'add', '10.0.0.1/24', 'dev', 'eth0')
+        self.at(self.dst, 'ip', 'address', 'add', '10.0.0.2/24', 'dev', 'eth0')
+        self.start_switch()
+        self.at(self.src, 'ping', '-q', '-c', 3, '-i', '0.2', '-w', 10, '10.0.0.2')
+
+    def add_links(self):
+        for namespace in (self.src, self.sw, self.dst):
             self.at(namespace, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1',
                     'net.ipv6.conf.default.disable_ipv6=1')
-            self.at(namespace, 'ip', 'link', 'set', 'lo', 'up')
         ends = [('p1', self.src, 'eth0')]
         ends += [(f'p{i + 2}', self.dst, f'eth{i}') for i in range(MAX_OUTPUTS)]
         queues = self.bench.n_cpus
@@ -99,10 +107,6 @@ class Subject:
                     'txvlan', 'off', 'gro', 'on')
             self.at(namespace, 'ip', 'link', 'set', device, 'up')
             self.at(self.sw, 'ip', 'link', 'set', port, 'up')
-        self.at(self.src, 'ip', 'address', 'add', '10.0.0.1/24', 'dev', 'eth0')
-        self.at(self.dst, 'ip', 'address', 'add', '10.0.0.2/24', 'dev', 'eth0')
-        self.start_switch()
-        self.at(self.src, 'ping', '-q', '-c', 3, '-i', '0.2', '-w', 10, '10.0.0.2')
 
     def stop(self):
         for process in reversed(list(self.processes)):
