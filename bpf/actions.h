@@ -42,6 +42,8 @@ act_run(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config)
 	__u32 i;
 	int copied = 0, err;
 
+	if (n & XDP_OPS_OUTPUT)
+		return act_output(ctx, c, n & (XDP_OPS_OUTPUT - 1));
 	for (i = 0; i < XDP_FLOW_MAX_OPS; i++) {
 		__u32 pos = ofs + i;
 		struct xdp_op *op;

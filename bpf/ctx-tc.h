@@ -22,6 +22,12 @@ ctx_len(ctx_t *ctx)
 	return ctx->len;
 }
 
+static __always_inline __u32
+ctx_known_len(ctx_t *ctx)
+{
+	return ctx->len;
+}
+
 static __always_inline void
 ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
 {

@@ -20,6 +20,13 @@ ctx_len(ctx_t *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
+/* What is known of the length without a call. */
+static __always_inline __u32
+ctx_known_len(ctx_t *ctx)
+{
+	return ctx->data_end - ctx->data;
+}
+
 /* The metadata that a frame comes with. */
 static __always_inline void
 ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
@@ -162,15 +169,15 @@ ctx_hand_over(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 static __always_inline int
 ctx_output(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 {
-	struct xdp_port *p = bpf_map_lookup_elem(&xdp_port_table, &port);
+	struct xdp_port *p;
 
-	if (!p || !p->ifindex)
+	/* Ports that take no XDP frames are not in the map. */
+	if (bpf_redirect_map(&xdp_ports, port, 0) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	p = bpf_map_lookup_elem(&xdp_port_table, &port);
+	if (!p || !(p->flags & XDP_PORT_F_STACK))
 		return drop(XDP_DROP_NO_PORT);
-	if (p->flags & XDP_PORT_F_STACK)
-		return ctx_hand_over(ctx, c, port);
-	if (bpf_redirect_map(&xdp_ports, port, 0) != XDP_REDIRECT)
-		return drop(XDP_DROP_NO_PORT);
-	return XDP_REDIRECT;
+	return ctx_hand_over(ctx, c, port);
 }
 
 /* Pushes 'hdr' in front of the frame. */

@@ -6,6 +6,7 @@
 #ifndef LOOKUP_H
 #define LOOKUP_H 1
 
+#include <linux/if_ether.h>
 #include "maps.h"
 
 static __always_inline __u64
@@ -23,37 +24,87 @@ key_hash(const struct xdp_flow_key *key, const struct xdp_mask *mask,
 	__u32 i;
 
 	for (i = 0; i < XDP_KEY_WORDS; i++) {
-		if (i >= mask->n_words)
-			break;
-		h = rotl64(h ^ (words[mask->words[i] & 31] & mask->bits[i]), 29)
-		    * XDP_HASH_MULT;
-	}
-	return h ^ h >> 32;
-}
-
-static __always_inline int
-flow_equal(const struct xdp_flow_key *key, const struct xdp_mask *mask,
-	   const struct xdp_flow *flow)
-{
-	const __u64 *words = (const __u64 *)key;
-	__u64 diff = 0;
-	__u32 i;
-
-	for (i = 0; i < XDP_KEY_WORDS; i++) {
 		__u32 w;
 
 		if (i >= mask->n_words)
 			break;
 		w = mask->words[i] & 31;
-		diff |= (words[w] & mask->bits[i]) ^ flow->key[w];
+		if (w >= XDP_KEY_WORDS)
+			break;
+		h = rotl64(h ^ (words[w] & mask->bits[w]), 29) * XDP_HASH_MULT;
 	}
-	return !diff;
+	return h ^ h >> 32;
+}
+
+/* What flow_check() returns with the ops of a flow. */
+#define OPS_FOUND 0x40000000u
+
+/* Compares the key's words that are in struct xdp_flow. */
+static __always_inline __u64
+diff_hot(const struct xdp_flow_key *key, const struct xdp_mask *mask,
+	 const struct xdp_flow *flow)
+{
+	const __u64 *words = (const __u64 *)key;
+	__u64 diff = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < XDP_HOT_WORDS; i++)
+		diff |= (words[i] & mask->bits[i]) ^ flow->key[i];
+	return diff;
+}
+
+/* Compares the others. */
+static __noinline __u64
+diff_wide(const struct xdp_flow_key *key, const struct xdp_mask *mask, __u32 idx)
+{
+	struct xdp_flow_wide *flow = bpf_map_lookup_elem(&xdp_flows_wide, &idx);
+	const __u64 *words = (const __u64 *)key;
+	__u64 diff = 0;
+	int i;
+
+	if (!flow)
+		return 1;
+#pragma unroll
+	for (i = XDP_HOT_WORDS; i < XDP_KEY_WORDS; i++)
+		diff |= (words[i] & mask->bits[i]) ^ flow->key[i - XDP_HOT_WORDS];
+	return diff;
+}
+
+/* The ops of the flow 'idx', with OPS_FOUND, if the packet with 'key' belongs to
+ * it, and it has the mask 'mask_id' or that is 0; else 0. */
+static __always_inline __u64
+flow_check(const struct xdp_flow_key *key, __u32 idx, __u32 mask_id)
+{
+	struct xdp_flow *flow = bpf_map_lookup_elem(&xdp_flows, &idx);
+	struct xdp_mask *mask;
+	__u64 diff;
+	__u32 id;
+
+	if (!flow)
+		return 0;
+	id = *(volatile __u32 *)&flow->mask_id;
+	mask = bpf_map_lookup_elem(&xdp_masks, &id);
+	if (!mask || !id || (mask_id && mask_id != id))
+		return 0;
+	diff = diff_hot(key, mask, flow);
+	if (mask->wide)
+		diff |= diff_wide(key, mask, idx);
+	return diff ? 0 : *(volatile __u64 *)&flow->ops | OPS_FOUND;
+}
+
+/* A global function: the verifier goes through it once, not once for each path
+ * that leads to it. */
+__u64 __noinline
+flow_check_global(const struct xdp_flow_key *key, __u32 idx, __u32 mask_id)
+{
+	return key ? flow_check(key, idx, mask_id) : 0;
 }
 
 /* Looks for a flow in one bucket; 0 if there is none. */
 static __always_inline __u32
-bucket_find(const struct xdp_cpu *c, const struct xdp_mask *mask,
-	    __u32 mask_id, __u64 h, __u32 bucket_no)
+bucket_find(const struct xdp_flow_key *key, __u32 mask_id, __u64 h,
+	    __u32 bucket_no)
 {
 	struct xdp_bucket *bucket;
 	int i;
@@ -64,109 +115,188 @@ bucket_find(const struct xdp_cpu *c, const struct xdp_mask *mask,
 		return 0;
 	for (i = 0; i < XDP_BUCKET_SLOTS; i++) {
 		__u64 slot = *(volatile __u64 *)&bucket->slots[i];
-		struct xdp_flow *flow;
-		__u32 idx;
 
-		if (slot >> 32 != h >> 32 || !slot)
-			continue;
-		idx = slot;
-		flow = bpf_map_lookup_elem(&xdp_flows, &idx);
-		if (flow && flow->mask_id == mask_id &&
-		    flow_equal(&c->key, mask, flow))
-			return idx;
+		if (slot >> 32 == h >> 32 && slot &&
+		    flow_check_global(key, slot, mask_id))
+			return slot;
 	}
 	return 0;
 }
 
-/* Looks the key at hand up under one mask; 0 if there is no flow.  A global
- * function: the verifier goes through it once, not once for each path that
- * leads to it. */
+/* Looks the key up under one mask; 0 if there is no flow. */
 __u32 __noinline
-mask_find(__u32 mask_id)
+mask_find(const struct xdp_flow_key *key, __u32 mask_id)
 {
 	struct xdp_mask *mask = bpf_map_lookup_elem(&xdp_masks, &mask_id);
-	struct xdp_cpu *c = cpu_get();
 	__u32 idx;
 	__u64 h;
 
-	if (!mask || !c || !mask->n_words)
+	if (!mask || !key || !mask->n_words)
 		return 0;
-	h = key_hash(&c->key, mask, mask_id);
-	idx = bucket_find(c, mask, mask_id, h, h);
+	h = key_hash(key, mask, mask_id);
+	idx = bucket_find(key, mask_id, h, h);
 	if (!idx)
-		idx = bucket_find(c, mask, mask_id, h, h >> 20);
+		idx = bucket_find(key, mask_id, h, h >> 20);
 	return idx;
 }
 
 struct mask_walk {
+	__u32 link;
 	__u32 flow;
-	__u32 mask_id;
 	__u32 tried;
 };
 
 static long
 mask_walk_step(__u32 i, struct mask_walk *walk)
 {
-	__u64 *mask_id = bpf_map_lookup_elem(&xdp_mask_list, &i);
+	__u32 link = walk->link;
+	__u64 *entry = bpf_map_lookup_elem(&xdp_mask_links, &link);
+	struct xdp_cpu *c = cpu_get();
+	__u64 value;
 
-	if (!mask_id)
+	if (!entry || !link || !c)
 		return 1;
+	value = *(volatile __u64 *)entry;
 	walk->tried++;
-	walk->mask_id = *mask_id;
-	walk->flow = mask_find(walk->mask_id);
+	walk->link = value >> 32;
+	walk->flow = mask_find(&c->key, value);
 	return walk->flow != 0;
 }
 
-/* Spreads the packets of different connections over the hints. */
-static __always_inline __u32
-hint_hash(const struct xdp_flow_key *key)
+/* A step of hint_hash().  The product spreads upwards only, hence the swap. */
+static __always_inline __u64
+hint_word(__u64 h, __u64 word, __u64 bits)
 {
-	const __u64 *w = (const __u64 *)key;
-	__u64 h = w[0] ^ rotl64(w[1], 13);
-
-	h = (h ^ w[6]) * XDP_HASH_MULT;
-	h = (rotl64(h, 29) ^ w[7] ^ w[9] ^ rotl64(w[11], 7) ^ w[5]) * XDP_HASH_MULT;
-	return h >> 40;
+	return __builtin_bswap64(h ^ (word & bits)) * XDP_HASH_MULT;
 }
 
-/* Index of the megaflow of the key at hand; 0 if there is none. */
-static __always_inline __u32
-flow_lookup(struct xdp_cpu *c, const struct xdp_config *config)
+/* Packets that are equal under the port's bits have the same hash: the tag of a
+ * hint in its upper half, the set of hints in the lower one. */
+static __always_inline __u64
+hint_hash(const struct xdp_flow_key *key, const struct xdp_port_masks *masks)
 {
-	__u32 pos = bpf_get_smp_processor_id() * XDP_HINTS +
-		    (hint_hash(&c->key) & (XDP_HINTS - 1));
-	__u64 *hint = bpf_map_lookup_elem(&xdp_hints, &pos);
-	struct mask_walk walk = {};
-	__u32 n = config->n_masks;
+	const __u64 *w = (const __u64 *)key;
+	__u64 a = XDP_HASH_SEED, b = 0;
 
-	if (hint && *hint) {
-		__u32 flow = mask_find(*hint);
+	/* Two chains, for one would wait for each product. */
+	a = hint_word(a, w[0], masks->bits[0]);
+	b = hint_word(b, w[1], masks->bits[1]);
+	a = hint_word(a, w[2], masks->bits[2]);
+	b = hint_word(b, w[3], masks->bits[3]);
+	a = hint_word(a, w[4], masks->bits[4]);
+	b = hint_word(b, w[5], masks->bits[5]);
+	if (masks->wide) {
+		a = hint_word(a, w[6], masks->bits[6]);
+		b = hint_word(b, w[7], masks->bits[7]);
+		a = hint_word(a, w[8], masks->bits[8]);
+		b = hint_word(b, w[9], masks->bits[9]);
+		a = hint_word(a, w[10], masks->bits[10]);
+		b = hint_word(b, w[11], masks->bits[11]);
+	}
+	a = (a ^ __builtin_bswap64(b)) * XDP_HASH_MULT;
+	return a ^ a >> 32;
+}
 
-		if (flow) {
-			count(c, XDP_COUNTER_CACHE_HIT);
-			count(c, XDP_COUNTER_HIT);
-			count(c, XDP_COUNTER_MASK_HIT);
-			return flow;
+/* Goes through the masks of the port; 0 if there is no flow. */
+static __always_inline __u32
+port_find(struct xdp_cpu *c, __u32 head)
+{
+	struct mask_walk walk = { .link = head };
+	__u32 any = XDP_ANY_PORT;
+	struct xdp_port_masks *masks;
+
+	bpf_loop(XDP_MAX_MASKS, mask_walk_step, &walk, 0);
+	if (!walk.flow) {
+		masks = bpf_map_lookup_elem(&xdp_port_masks, &any);
+		if (masks && masks->head) {
+			walk.link = masks->head;
+			bpf_loop(XDP_MAX_MASKS, mask_walk_step, &walk, 0);
 		}
 	}
-	if (n > XDP_MAX_MASKS)
-		n = XDP_MAX_MASKS;
-	bpf_loop(n, mask_walk_step, &walk, 0);
 	c->counters.n[XDP_COUNTER_MASK_HIT] += walk.tried;
-	if (walk.flow) {
-		if (hint)
-			*hint = walk.mask_id;
-		count(c, XDP_COUNTER_HIT);
-	} else {
-		count(c, XDP_COUNTER_MISS);
-	}
+	count(c, walk.flow ? XDP_COUNTER_HIT : XDP_COUNTER_MISS);
 	return walk.flow;
+}
+
+/* Without a hint that is right: walks the port's masks, and leaves a hint for
+ * the next packet of this kind.  Index of the megaflow; 0 if there is none. */
+__u32 __noinline
+flow_search(__u64 h)
+{
+	struct xdp_cpu *c = cpu_get();
+	struct xdp_port_masks *masks;
+	struct xdp_hints *set;
+	__u32 pos, idx, way;
+	int i;
+
+	if (!c)
+		return 0;
+	pos = c->key.in_port < XDP_MAX_PORTS ? c->key.in_port : XDP_ANY_PORT;
+	masks = bpf_map_lookup_elem(&xdp_port_masks, &pos);
+	if (!masks)
+		return 0;
+	idx = port_find(c, masks->head);
+	pos = h & (XDP_HINT_SETS - 1);
+	set = bpf_map_lookup_elem(&xdp_hints, &pos);
+	if (!idx || !set)
+		return idx;
+	/* In place of one that was wrong, or of none, or of any. */
+	way = bpf_get_prandom_u32();
+	for (i = 0; i < XDP_HINT_WAYS; i++) {
+		__u64 hint = set->hints[i];
+
+		if (!hint || !((hint ^ h) >> 32)) {
+			way = i;
+			break;
+		}
+	}
+	set->hints[way & (XDP_HINT_WAYS - 1)] = h >> 32 << 32 | idx;
+	return idx;
+}
+
+/* The ops of the megaflow of the key at hand, with OPS_FOUND, and its index; 0
+ * if there is none. */
+static __always_inline __u64
+flow_lookup(struct xdp_cpu *c, __u32 *idx)
+{
+	__u32 pos = c->key.in_port < XDP_MAX_PORTS ? c->key.in_port
+						    : XDP_ANY_PORT;
+	struct xdp_port_masks *masks;
+	struct xdp_hints *set;
+	struct xdp_flow *flow;
+	__u64 h, ops;
+	int i;
+
+	masks = bpf_map_lookup_elem(&xdp_port_masks, &pos);
+	if (!masks)
+		return 0;
+	h = hint_hash(&c->key, masks);
+	pos = h & (XDP_HINT_SETS - 1);
+	set = bpf_map_lookup_elem(&xdp_hints, &pos);
+	if (!set)
+		return 0;
+	for (i = 0; i < XDP_HINT_WAYS; i++) {
+		__u64 hint = *(volatile __u64 *)&set->hints[i];
+
+		if (!((hint ^ h) >> 32)) {
+			*idx = hint;
+			break;
+		}
+	}
+	ops = flow_check(&c->key, *idx, 0);
+	if (ops) {
+		count(c, XDP_COUNTER_CACHE_HIT);
+		return ops;
+	}
+	*idx = flow_search(h);
+	flow = bpf_map_lookup_elem(&xdp_flows, idx);
+	return flow && *idx ? *(volatile __u64 *)&flow->ops | OPS_FOUND : 0;
 }
 
 static __always_inline void
 flow_count(const struct xdp_cpu *c, __u32 flow, __u32 len)
 {
-	__u32 pos = bpf_get_smp_processor_id() * XDP_MAX_FLOWS + flow;
+	__u32 pos = c->cpu * XDP_MAX_FLOWS + flow;
 	struct xdp_flow_stats *stats = bpf_map_lookup_elem(&xdp_stats, &pos);
 
 	if (stats) {

@@ -19,9 +19,17 @@ int parse_nd_global(ctx_t *ctx, __u32 ofs, __u32 left);
 	parse_ipv6_ext_global(CTX, OFS, LEFT, PROTO)
 #define PARSE_ND(CTX, OFS, LEFT, DATA, END, KEY) \
 	parse_nd_global(CTX, OFS, LEFT)
+#ifndef OVS_XDP_TC
+#define PARSE_WHOLE_LEN(CTX, LEN) bpf_xdp_get_buff_len(CTX)
+#endif
 #include "parse.h"
 
-#define XDP_HINTS 4096
+#define XDP_HINT_SETS 65536
+#define XDP_HINT_WAYS 8
+
+struct xdp_hints {		/* One cache line. */
+	__u64 hints[XDP_HINT_WAYS];	/* Tag << 32 | flow index; 0: none. */
+};
 
 /* One CPU's counters, and the state of the packet at hand, which is kept over
  * tail calls.  No program of ours interrupts another on its CPU. */
@@ -31,6 +39,9 @@ struct xdp_cpu {
 	struct xdp_offsets offsets;
 	__u32 depth;		/* Recirculations so far. */
 	__u32 flow;		/* Index of the flow that matched. */
+	__u32 len;		/* Of the frame, when it was looked up. */
+	__u32 cpu;		/* Of this entry. */
+	__u32 wide;		/* 'key' may have words beyond IPv4's. */
 	__u64 ops;		/* Its ops: offset << 32 | count. */
 } __attribute__((aligned(64)));
 
@@ -67,6 +78,15 @@ struct {
 	__type(value, struct xdp_flow);
 } xdp_flows SEC(".maps");
 
+/* Flow index -> the rest of the megaflow's key.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_FLOWS);
+	__type(key, __u32);
+	__type(value, struct xdp_flow_wide);
+} xdp_flows_wide SEC(".maps");
+
 /* Mask id -> mask.  Written by userspace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -76,14 +96,24 @@ struct {
 	__type(value, struct xdp_mask);
 } xdp_masks SEC(".maps");
 
-/* Position -> id of a mask in use.  Written by userspace. */
+/* Link of a port's list of masks -> next link << 32 | mask id.  Written by
+ * userspace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, XDP_MAX_MASKS);
+	__uint(max_entries, XDP_MASK_LINKS);
 	__type(key, __u32);
 	__type(value, __u64);
-} xdp_mask_list SEC(".maps");
+} xdp_mask_links SEC(".maps");
+
+/* Port number -> masks of its flows.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_ANY_PORT + 1);
+	__type(key, __u32);
+	__type(value, struct xdp_port_masks);
+} xdp_port_masks SEC(".maps");
 
 /* Pool of compiled actions.  Written by userspace. */
 struct {
@@ -114,13 +144,13 @@ struct {
 	__type(value, struct xdp_cpu);
 } xdp_cpus SEC(".maps");
 
-/* CPU * XDP_HINTS + packet hash -> id of the mask that matched last.  Private
- * to BPF; userspace sets the size. */
+/* Hash of a packet's key -> hints: flows that matched such packets.  Private to
+ * BPF, shared by all CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, XDP_HINTS);
+	__uint(max_entries, XDP_HINT_SETS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct xdp_hints);
 } xdp_hints SEC(".maps");
 
 /* Port number -> device and how to reach it.  Written by userspace. */
@@ -131,6 +161,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct xdp_port);
 } xdp_port_table SEC(".maps");
+
+/* Device -> port number + 1.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XDP_MAX_IFINDEX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_ifindexes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_ifindexes_high SEC(".maps");
 
 /* Port number -> ingress policing.  Rates written by userspace. */
 struct {
@@ -203,6 +249,18 @@ cpu_get(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&xdp_cpus, &cpu);
+}
+
+/* As cpu_get(), for what begins to work on a packet. */
+static __always_inline struct xdp_cpu *
+cpu_enter(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct xdp_cpu *c = bpf_map_lookup_elem(&xdp_cpus, &cpu);
+
+	if (c)
+		c->cpu = cpu;
+	return c;
 }
 
 static __always_inline void

@@ -45,6 +45,12 @@ enum {
     ((void) (CTX), parse_nd(DATA, END, OFS, LEFT, KEY))
 #endif
 
+/* What is known of the frame's length grows when its headers ask for more: BPF
+ * has to call a helper for the whole of it. */
+#ifndef PARSE_WHOLE_LEN
+#define PARSE_WHOLE_LEN(CTX, LEN) ((void) (CTX), LEN)
+#endif
+
 struct parse_cursor {
     const __u8 *p;          /* Next byte. */
     const __u8 *end;        /* Of the frame's readable bytes. */
@@ -55,10 +61,40 @@ struct parse_cursor {
 #define PARSE_CAN_READ(C, N) \
     ((C)->left >= (N) && (C)->p + (N) <= (C)->end)
 
+/* Access at any address.  BPF's compiler knows no unaligned access and would go
+ * byte by byte; the machines that we run on can do better. */
+#ifdef __bpf__
+#define PARSE_LOAD(TYPE, P) (*(const TYPE *) (P))
+#define PARSE_STORE(TYPE, P, VALUE) (*(TYPE *) (P) = (VALUE))
+#else
+#define PARSE_LOAD(TYPE, P) ({                          \
+        TYPE value_;                                    \
+        __builtin_memcpy(&value_, P, sizeof value_);    \
+        value_; })
+#define PARSE_STORE(TYPE, P, VALUE) do {                \
+        TYPE stored_ = (VALUE);                         \
+        __builtin_memcpy(P, &stored_, sizeof stored_);  \
+    } while (0)
+#endif
+
 static __always_inline __u16
 parse_be16(const __u8 *p)
 {
-    return (__u16) p[0] << 8 | p[1];
+    return __builtin_bswap16(PARSE_LOAD(__u16, p));
+}
+
+/* Copies 'n' (a constant multiple of 4) bytes. */
+static __always_inline void
+parse_copy(void *dst_, const __u8 *src, __u32 n)
+{
+    __u8 *dst = dst_;
+
+    for (; n >= 8; n -= 8, dst += 8, src += 8) {
+        PARSE_STORE(__u64, dst, PARSE_LOAD(__u64, src));
+    }
+    if (n) {
+        PARSE_STORE(__u32, dst, PARSE_LOAD(__u32, src));
+    }
 }
 
 static __always_inline void
@@ -74,18 +110,13 @@ parse_is_vlan(__u16 type)
     return type == 0x8100 || type == 0x88a8;
 }
 
-/* Tags, until 'n_vlans' are in the key, then the EtherType or the type in an
- * 802.2 SNAP header.  Returns the type in host order; 0x5ff if there is none. */
+/* Tags, of which the first has the TPID 'type'.  Returns the type behind
+ * them. */
 static __always_inline __u16
-parse_l2(struct parse_cursor *c, __u32 n_vlans, struct xdp_flow_key *key)
+parse_vlans(struct parse_cursor *c, __u16 type, __u32 n_vlans,
+            struct xdp_flow_key *key)
 {
-    __u16 type;
-
-    __builtin_memcpy(key->dl_dst, c->p, 6);
-    __builtin_memcpy(key->dl_src, c->p + 6, 6);
-    parse_pull(c, 12);
-    type = parse_be16(c->p);
-    if (!key->vlan_tpid && parse_is_vlan(type) && PARSE_CAN_READ(c, 6)) {
+    if (!key->vlan_tpid && PARSE_CAN_READ(c, 6)) {
         key->vlan_tpid = PARSE_HTONS(type);
         key->vlan_tci = PARSE_HTONS(parse_be16(c->p + 2) | 0x1000);
         parse_pull(c, 4);
@@ -97,6 +128,22 @@ parse_l2(struct parse_cursor *c, __u32 n_vlans, struct xdp_flow_key *key)
         key->cvlan_tci = PARSE_HTONS(parse_be16(c->p + 2) | 0x1000);
         parse_pull(c, 4);
         type = parse_be16(c->p);
+    }
+    return type;
+}
+
+/* Tags, until 'n_vlans' are in the key, then the EtherType or the type in an
+ * 802.2 SNAP header.  Returns the type in host order; 0x5ff if there is none. */
+static __always_inline __u16
+parse_l2(struct parse_cursor *c, __u32 n_vlans, struct xdp_flow_key *key)
+{
+    __u16 type;
+
+    parse_copy(key->dl_dst, c->p, 12);          /* And dl_src. */
+    parse_pull(c, 12);
+    type = parse_be16(c->p);
+    if (__builtin_expect(parse_is_vlan(type), 0)) {
+        type = parse_vlans(c, type, n_vlans, key);
     }
     parse_pull(c, 2);
     if (type >= 0x600) {
@@ -119,7 +166,7 @@ parse_mpls(struct parse_cursor *c, struct xdp_flow_key *key)
         if (!PARSE_CAN_READ(c, 4)) {
             return;
         }
-        __builtin_memcpy(&key->mpls_lse[i], c->p, 4);
+        parse_copy(&key->mpls_lse[i], c->p, 4);
         if (c->p[2] & 1) {
             return;
         }
@@ -146,9 +193,18 @@ parse_arp(struct parse_cursor *c, struct xdp_flow_key *key)
     __builtin_memcpy(&key->nw_dst, p + 24, 4);
 }
 
+/* Bytes behind the cursor, of the whole frame, whose length goes to '*len'. */
+static __always_inline void
+parse_whole(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len)
+{
+    *len = PARSE_WHOLE_LEN(ctx, *len);
+    c->left = *len - (c->p - data);
+}
+
 /* Returns 1 if L4 follows. */
 static __always_inline int
-parse_ipv4(struct parse_cursor *c, struct xdp_flow_key *key)
+parse_ipv4(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
+           struct xdp_flow_key *key)
 {
     const __u8 *p = c->p;
     __u32 ihl, total;
@@ -159,13 +215,15 @@ parse_ipv4(struct parse_cursor *c, struct xdp_flow_key *key)
     }
     ihl = (p[0] & 15) * 4;
     total = parse_be16(p + 2);
+    if (__builtin_expect(total > c->left, 0)) {
+        parse_whole(ctx, data, c, len);
+    }
     if (ihl < 20 || c->left < ihl || total > c->left || ihl > total
         || c->left - total > 0xffff) {
         return 0;
     }
     c->left = total;
-    __builtin_memcpy(&key->nw_src, p + 12, 4);
-    __builtin_memcpy(&key->nw_dst, p + 16, 4);
+    parse_copy(&key->nw_src, p + 12, 8);        /* And nw_dst. */
     key->nw_tos = p[1];
     key->nw_ttl = p[8];
     key->nw_proto = p[9];
@@ -252,7 +310,7 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
 
 /* Returns 1 if L4 follows, -1 if the headers are nested too deep. */
 static __always_inline int
-parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c,
+parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
            struct xdp_flow_key *key, struct xdp_offsets *offsets)
 {
     const __u8 *p = c->p;
@@ -265,11 +323,13 @@ parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c,
         return 0;
     }
     plen = parse_be16(p + 4);
+    if (__builtin_expect(plen + 40 > c->left, 0)) {
+        parse_whole(ctx, data, c, len);
+    }
     if (plen + 40 > c->left || c->left - (plen + 40) > 0xffff) {
         return 0;
     }
-    __builtin_memcpy(key->ipv6_src, p + 8, 16);
-    __builtin_memcpy(key->ipv6_dst, p + 24, 16);
+    parse_copy(key->ipv6_src, p + 8, 32);       /* And ipv6_dst. */
     tos = p[0] << 4 | p[1] >> 4;
     label = (__u32) (p[1] & 15) << 16 | (__u32) p[2] << 8 | p[3];
     proto = p[6];
@@ -316,7 +376,7 @@ parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
     if (left < 16 || p + 16 > data_end) {
         return 0;
     }
-    __builtin_memcpy(key->nd_target, p, 16);
+    parse_copy(key->nd_target, p, 16);
     ofs += 16;
     left -= 16;
     for (int i = 0;; i++) {
@@ -405,8 +465,7 @@ parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
     default:
         return 0;
     }
-    __builtin_memcpy(&key->tp_src, p, 2);
-    __builtin_memcpy(&key->tp_dst, p + 2, 2);
+    parse_copy(&key->tp_src, p, 4);             /* And tp_dst. */
     return 1;
 }
 
@@ -422,17 +481,17 @@ parse_forget(volatile __u16 *cell, __u32 value, __u32 max)
 /* Fills in the packet's fields of '*key', which must be zero but for the
  * metadata and a VLAN tag that came beside the frame, from the frame that
  * begins at 'data_', of which the bytes up to 'data_end' can be read and whose
- * whole length is 'len'.  At most 'n_vlans' tags (1 or 2) are told apart from
+ * length is at least '*len', which becomes the whole.  At most 'n_vlans' tags (1 or 2) are told apart from
  * what follows, as Open vSwitch's vlan-limit says.  'ctx' is for PARSE_IPV6_EXT
  * and PARSE_ND.  Returns 0, PARSE_SHORT if there is no whole Ethernet header,
  * or PARSE_DEEP if only userspace can tell the key. */
 static __always_inline int
-parse_frame(void *ctx, const void *data_, const void *data_end, __u32 len,
+parse_frame(void *ctx, const void *data_, const void *data_end, __u32 *len,
             __u32 n_vlans, struct xdp_flow_key *key,
             struct xdp_offsets *offsets)
 {
     const __u8 *data = data_;
-    struct parse_cursor c = { .p = data, .end = data_end, .left = len };
+    struct parse_cursor c = { .p = data, .end = data_end, .left = *len };
     __u32 ofs;
     __u16 type;
     int more;
@@ -445,8 +504,9 @@ parse_frame(void *ctx, const void *data_, const void *data_end, __u32 len,
     type = PARSE_HTONS(*(volatile __u16 *) &key->eth_type);
     ofs = parse_forget(&offsets->l3, c.p - data, 63);
     c.p = data + ofs;
-    c.left = len - ofs;
+    c.left = *len - ofs;
     if (type != 0x800 && type != 0x86dd) {
+        parse_whole(ctx, data, &c, len);
         if (type == 0x8847 || type == 0x8848) {
             parse_mpls(&c, key);
         } else if (type == 0x806 || type == 0x8035) {
@@ -456,8 +516,8 @@ parse_frame(void *ctx, const void *data_, const void *data_end, __u32 len,
         offsets->l3 = 0;
         return 0;
     }
-    more = (type == 0x800 ? parse_ipv4(&c, key)
-            : parse_ipv6(ctx, data, &c, key, offsets));
+    more = (type == 0x800 ? parse_ipv4(ctx, data, &c, len, key)
+            : parse_ipv6(ctx, data, &c, len, key, offsets));
     if (more <= 0) {
         offsets->l3 = 0;
         return more ? PARSE_DEEP : 0;

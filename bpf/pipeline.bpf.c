@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * Entry points of the pipeline's stages and of both sides of the trap.  The
+ * Entry points of ports, of the pipeline's stages and of both sides of the trap.  The
  * loader puts "stage_<name>" into xdp_stages[XDP_STAGE_<NAME>]. */
 #include "stages.h"
 
@@ -9,10 +9,11 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 #define MAX_LINEAR 3500		/* Longer frames go to the AF_PACKET socket. */
 
+/* What is attached to a port. */
 SEC("xdp.frags")
-int stage_ingress(struct xdp_md *ctx)
+int port_ingress(struct xdp_md *ctx)
 {
-	return ingress(ctx);
+	return ingress(ctx, ctx->ingress_ifindex);
 }
 
 SEC("xdp.frags")

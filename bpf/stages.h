@@ -35,72 +35,110 @@ config_get(void)
 	return bpf_map_lookup_elem(&xdp_config, &zero);
 }
 
-/* Empties the part of the key that the packet's headers fill. */
+/* Empties the part of the key that the packet's headers fill.  Those that IPv4
+ * packets do not have are empty unless another packet was there before. */
 static __always_inline void
-key_clear_headers(struct xdp_flow_key *key)
+key_clear_headers(struct xdp_cpu *c)
 {
-	__u64 *w = (__u64 *)key;
+	__u64 *w = (__u64 *)&c->key;
 	int i;
 
-	key->eth_type = 0;
-	key->nw_proto = 0;
-	key->nw_frag = 0;
-	for (i = 3; i < XDP_KEY_WORDS; i++)
-		w[i] = 0;
+	*(volatile __u32 *)&c->key.eth_type = 0;	/* nw_proto, nw_frag. */
+	w[3] = 0;
+	w[4] = 0;
+	w[5] = 0;
+	w[7] = 0;
+	if (c->wide) {
+		for (i = 8; i < 16; i++)
+			w[i] = 0;
+		c->key.mpls_lse[0] = 0;
+		c->key.mpls_lse[1] = 0;
+		c->key.mpls_lse[2] = 0;
+	}
 }
 
-/* Fills in the key's headers; as parse_frame().  A global function: the verifier
- * checks it apart from what follows. */
-int __noinline
-parse(ctx_t *ctx)
+/* Fills in the key's headers; as parse_frame(). */
+static __always_inline int
+parse_inline(ctx_t *ctx, struct xdp_cpu *c, __u32 vlan_limit)
 {
-	struct xdp_config *config = config_get();
-	struct xdp_cpu *c = cpu_get();
+	__u32 len;
+	int result;
 
-	if (!c || !config)
-		return PARSE_DEEP;
-	key_clear_headers(&c->key);
+	key_clear_headers(c);
 	ctx_prepare(ctx, &c->key);
-	return parse_frame(ctx, (void *)(long)ctx->data,
-			   (void *)(long)ctx->data_end, ctx_len(ctx),
-			   config->vlan_limit, &c->key, &c->offsets);
+	len = ctx_known_len(ctx);
+	result = parse_frame(ctx, (void *)(long)ctx->data,
+			     (void *)(long)ctx->data_end, &len, vlan_limit,
+			     &c->key, &c->offsets);
+	c->len = len;
+	c->wide = c->key.eth_type != bpf_htons(ETH_P_IP);
+	return result;
+}
+
+/* A global function: the verifier checks it apart from what follows. */
+int __noinline
+parse(ctx_t *ctx, struct xdp_cpu *c, __u32 vlan_limit)
+{
+	return c ? parse_inline(ctx, c, vlan_limit) : PARSE_DEEP;
 }
 
 /* Looks the frame up, with the metadata that is in the key. */
 static __always_inline int
-process(ctx_t *ctx, struct xdp_cpu *c)
+process(ctx_t *ctx, struct xdp_cpu *c, struct xdp_config *config, int parsed)
 {
-	struct xdp_config *config = config_get();
 	__u32 idx = 0;
-	struct xdp_flow *flow = NULL;
-	int parsed;
+	__u64 ops = 0;
 
-	if (!config)
-		return drop(XDP_DROP_INTERNAL);
-	parsed = parse(ctx);
 	if (parsed == PARSE_SHORT)
 		return drop(XDP_DROP_TRUNCATED);
-	if (parsed != PARSE_DEEP) {
-		idx = flow_lookup(c, config);
-		flow = idx ? bpf_map_lookup_elem(&xdp_flows, &idx) : NULL;
-	}
-	if (!flow)
+	if (parsed != PARSE_DEEP)
+		ops = flow_lookup(c, &idx);
+	if (!ops)
 		return upcall(ctx, c, config, XDP_UPCALL_MISS, 0);
+	flow_count(c, idx, c->len);
 	c->flow = idx;
-	c->ops = *(volatile __u64 *)&flow->ops;
-	flow_count(c, idx, ctx_len(ctx));
+	if (ops & XDP_OPS_OUTPUT)
+		return act_output(ctx, c, ops & (OPS_FOUND - 1));
+	c->ops = ops & ~(__u64)OPS_FOUND;
 	bpf_tail_call(ctx, &CTX_STAGES, XDP_STAGE_ACTIONS);
 	return drop(XDP_DROP_TAIL_CALL);
 }
 
+/* A function of its own: as one of two maps at the same place, an array's lookup
+ * would not be inlined. */
+static __noinline __u32
+port_of_high(__u32 ifindex)
+{
+	__u32 *port = bpf_map_lookup_elem(&xdp_ifindexes_high, &ifindex);
+
+	return port ? *port : 0;
+}
+
+/* Port number + 1 of the device; 0 if it is none. */
+static __always_inline __u32
+port_of(__u32 ifindex)
+{
+	__u32 *port;
+
+	if (ifindex >= XDP_MAX_IFINDEX)
+		return port_of_high(ifindex);
+	port = bpf_map_lookup_elem(&xdp_ifindexes, &ifindex);
+	return port ? *port : 0;
+}
+
+/* A frame that came in on a device. */
 static __always_inline int
-ingress(ctx_t *ctx)
+ingress(ctx_t *ctx, __u32 ifindex)
 {
 	struct xdp_config *config = config_get();
-	struct xdp_cpu *c = cpu_get();
+	struct xdp_cpu *c = cpu_enter();
+	__u32 port = port_of(ifindex);
 
 	if (!c || !config)
 		return drop(XDP_DROP_INTERNAL);
+	if (!port)
+		return drop(XDP_DROP_NO_IN_PORT);
+	c->key.in_port = port - 1;
 	count(c, XDP_COUNTER_RX);
 	if (config->n_policers && !police(c->key.in_port, ctx_len(ctx)))
 		return drop(XDP_DROP_POLICED);
@@ -108,15 +146,19 @@ ingress(ctx_t *ctx)
 	ctx_metadata(ctx, &c->key);
 	c->key.dp_hash = 0;
 	c->depth = 0;
-	return process(ctx, c);
+	return process(ctx, c, config,
+		       parse_inline(ctx, c, config->vlan_limit));
 }
 
 static __always_inline int
 recirc(ctx_t *ctx)
 {
-	struct xdp_cpu *c = cpu_get();
+	struct xdp_config *config = config_get();
+	struct xdp_cpu *c = cpu_enter();
 
-	return c ? process(ctx, c) : drop(XDP_DROP_INTERNAL);
+	if (!c || !config)
+		return drop(XDP_DROP_INTERNAL);
+	return process(ctx, c, config, parse(ctx, c, config->vlan_limit));
 }
 
 static __always_inline int

@@ -9,10 +9,11 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
+/* What is attached to a port. */
 SEC("tc")
-int stage_ingress(struct __sk_buff *ctx)
+int port_ingress(struct __sk_buff *ctx)
 {
-	return ingress(ctx);
+	return ingress(ctx, ctx->ifindex);
 }
 
 SEC("tc")
@@ -34,6 +35,7 @@ int deliver(struct __sk_buff *ctx)
 {
 	struct handover *p = (void *)(long)ctx->data_meta;
 	struct xdp_cpu *c = cpu_get();
+	struct xdp_config *config = config_get();
 	struct xdp_flow *flow;
 	struct handover h;
 
@@ -51,7 +53,7 @@ int deliver(struct __sk_buff *ctx)
 	if (h.port != HANDOVER_ACTIONS)
 		return ctx_output(ctx, c, h.port);
 	flow = bpf_map_lookup_elem(&xdp_flows, &h.flow);
-	if (!flow || parse(ctx))
+	if (!flow || !config || parse(ctx, c, config->vlan_limit))
 		return drop(XDP_DROP_INTERNAL);
 	c->ops = *(volatile __u64 *)&flow->ops;
 	bpf_tail_call(ctx, &tc_stages, XDP_STAGE_ACTIONS);

@@ -43,9 +43,9 @@ struct id_stack {
 enum deferred_type {
     DEFERRED_FLOW,              /* A flow index and the flow's ops. */
     DEFERRED_OPS,               /* 'n_ops' ops from 'id' on. */
-    DEFERRED_IDLE_MASK,         /* A mask id that had no flow, but may now. */
-    DEFERRED_MASK,              /* A mask id and its place in the list. */
-    DEFERRED_PLACE,             /* A place in the mask list. */
+    DEFERRED_IDLE_LINK,         /* A link that had no flow, but may now. */
+    DEFERRED_LINK,              /* A link. */
+    DEFERRED_MASK,              /* A mask id. */
 };
 
 struct deferred {
@@ -66,14 +66,28 @@ struct ops_block {
     uint32_t free;              /* One bit for each op. */
 };
 
-#define NO_PLACE UINT32_MAX
-
-/* A mask id.  Its mask, in 'maps.masks', has no words unless it is in use. */
+/* A mask id.  Its mask, in 'maps.masks', has no words when the id is free. */
 struct mask {
     struct hmap_node node;      /* In 'masks', by mask_hash(); if in use. */
-    uint32_t n_flows;           /* Flows that use the mask. */
-    uint32_t place;             /* In mask_list. */
-    bool idle_queued;           /* There is a DEFERRED_IDLE_MASK of it. */
+    uint32_t n_links;           /* Ports that have flows with the mask. */
+};
+
+/* A link of a port's list of masks.  Half of 1...XDP_MASK_LINKS-1 at most are
+ * in use, so that adoption can always make lists anew beside the old ones. */
+#define MAX_LINKS ((XDP_MASK_LINKS - 1) / 2)
+
+struct link {
+    struct hmap_node node;      /* In 'links', by link_hash(); if in use. */
+    uint32_t n_flows;           /* The port's flows with the mask. */
+    uint32_t mask_id;
+    uint32_t port;              /* Or XDP_ANY_PORT. */
+    uint32_t prev;              /* The link before, or 0. */
+    bool idle_queued;           /* There is a DEFERRED_IDLE_LINK of it. */
+};
+
+struct port {
+    uint32_t n_links;
+    uint32_t n_removed;         /* Links, since 'bits' was set anew. */
 };
 
 struct flow_table {
@@ -88,14 +102,16 @@ struct flow_table {
 
     struct mask *mask_ids OVS_GUARDED;      /* By mask id. */
     struct hmap masks OVS_GUARDED;          /* Of struct mask. */
-    uint32_t n_places OVS_GUARDED;          /* In mask_list. */
-    unsigned long *holes OVS_GUARDED;       /* Bits: places that are free. */
+    struct id_stack free_links OVS_GUARDED;
+    struct link *link_ids OVS_GUARDED;      /* By number. */
+    struct hmap links OVS_GUARDED;          /* Of struct link. */
+    struct port *ports OVS_GUARDED;         /* By port, and XDP_ANY_PORT. */
 
     /* A ring, by 'when'; 'deferred_mask' is its size less one. */
     struct deferred *deferred OVS_GUARDED;
     size_t deferred_head, deferred_tail, deferred_mask OVS_GUARDED;
     size_t n_flows OVS_GUARDED;
-    uint8_t *live OVS_GUARDED;              /* By flow index: 1 if in use. */
+    uint32_t *flow_links OVS_GUARDED;       /* By flow index: link; 0: free. */
 };
 
 static void
@@ -104,7 +120,8 @@ id_push(struct id_stack *stack, uint32_t id)
     stack->ids[stack->n++] = id;
 }
 
-/* Hash and comparison, as in include/ovs-xdp-abi.h. */
+/* Hash and comparison, as in include/ovs-xdp-abi.h.  'words' is a masked
+ * key. */
 
 static __u64
 rotl64(__u64 x, int n)
@@ -119,25 +136,66 @@ masked_key_hash(const __u64 *words, const struct xdp_mask *mask,
     __u64 h = XDP_HASH_SEED ^ mask_id;
 
     for (uint32_t i = 0; i < mask->n_words; i++) {
-        h = rotl64(h ^ (words[mask->words[i]] & mask->bits[i]), 29)
-            * XDP_HASH_MULT;
+        h = rotl64(h ^ words[mask->words[i]], 29) * XDP_HASH_MULT;
     }
     return h ^ h >> 32;
 }
 
+/* Fills in the rest of a mask that has its bits. */
 static void
-mask_build(const struct xdp_flow_key *key, struct xdp_mask *mask)
+mask_build(struct xdp_mask *mask)
 {
-    __u64 words[XDP_KEY_WORDS];
-
-    memcpy(words, key, sizeof words);
-    memset(mask, 0, sizeof *mask);
+    mask->n_words = 0;
+    mask->wide = 0;
+    memset(mask->words, 0, sizeof mask->words);
     for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
-        if (words[i]) {
-            mask->words[mask->n_words] = i;
-            mask->bits[mask->n_words++] = words[i];
+        if (mask->bits[i]) {
+            mask->words[mask->n_words++] = i;
+            mask->wide |= i >= XDP_HOT_WORDS;
         }
     }
+}
+
+/* The list that flows with this key are in.  The port is the first half of a
+ * key's first word. */
+static uint32_t
+key_port(const __u64 *words, const struct xdp_mask *mask)
+{
+    uint32_t bits, port;
+
+    BUILD_ASSERT_DECL(!offsetof(struct xdp_flow_key, in_port));
+    memcpy(&bits, &mask->bits[0], sizeof bits);
+    memcpy(&port, &words[0], sizeof port);
+    return (bits == UINT32_MAX && port < XDP_MAX_PORTS
+            ? port : XDP_ANY_PORT);
+}
+
+static void
+read_key(const struct flow_table *ft, uint32_t idx,
+         __u64 words[XDP_KEY_WORDS])
+{
+    memcpy(words, ft->maps.flows[idx].key, sizeof ft->maps.flows[idx].key);
+    memcpy(words + XDP_HOT_WORDS, ft->maps.flows_wide[idx].key,
+           sizeof ft->maps.flows_wide[idx].key);
+}
+
+static void
+write_key(const struct flow_table *ft, uint32_t idx,
+          const __u64 words[XDP_KEY_WORDS])
+{
+    memcpy(ft->maps.flows[idx].key, words, sizeof ft->maps.flows[idx].key);
+    memcpy(ft->maps.flows_wide[idx].key, words + XDP_HOT_WORDS,
+           sizeof ft->maps.flows_wide[idx].key);
+}
+
+static bool
+key_equal(const struct flow_table *ft, uint32_t idx,
+          const __u64 words[XDP_KEY_WORDS])
+{
+    return !memcmp(ft->maps.flows[idx].key, words,
+                   sizeof ft->maps.flows[idx].key)
+           && !memcmp(ft->maps.flows_wide[idx].key, words + XDP_HOT_WORDS,
+                      sizeof ft->maps.flows_wide[idx].key);
 }
 
 static struct xdp_bucket *
@@ -159,7 +217,7 @@ find_slot(const struct flow_table *ft, const __u64 *words,
             const struct xdp_flow *flow = &ft->maps.flows[(uint32_t) slot];
 
             if (slot && slot >> 32 == hash >> 32 && flow->mask_id == mask_id
-                && !memcmp(flow->key, words, sizeof flow->key)) {
+                && key_equal(ft, slot, words)) {
                 return &bucket->slots[i];
             }
         }
@@ -246,19 +304,17 @@ defer(struct flow_table *ft, enum deferred_type type, uint32_t id,
 
 /* Masks.
  *
- * A BPF reader takes the length of the list once and walks the places from the
- * first on.  Hence a place gets another mask only a grace period after the
- * last that had it, and a mask that moves to a hole further ahead is in both
- * places for a grace period: a reader meets every mask that was there when it
- * started and still is when it ends.
+ * BPF readers walk the links of a port's list while this file changes it: a
+ * new link is first, one that is removed still leads on, and it is used again
+ * only after a grace period.
  *
- * A mask whose last flow goes stays for a while, as the next may soon come. */
+ * A mask whose last flow of a port goes stays for a while, as the next may
+ * soon come. */
 
 static uint32_t
 mask_hash(const struct xdp_mask *mask)
 {
-    return hash_words64((const uint64_t *) mask->bits, mask->n_words,
-                        hash_bytes(mask->words, mask->n_words, 0));
+    return hash_words64((const uint64_t *) mask->bits, XDP_KEY_WORDS, 0);
 }
 
 static struct mask *
@@ -271,65 +327,175 @@ mask_find(const struct flow_table *ft, const struct xdp_mask *mask,
     HMAP_FOR_EACH_WITH_HASH (m, node, hash, &ft->masks) {
         const struct xdp_mask *other = &ft->maps.masks[m - ft->mask_ids];
 
-        if (other->n_words == mask->n_words
-            && !memcmp(other->words, mask->words, sizeof mask->words)
-            && !memcmp(other->bits, mask->bits, sizeof mask->bits)) {
+        if (!memcmp(other->bits, mask->bits, sizeof mask->bits)) {
             return m;
         }
     }
     return NULL;
 }
 
-/* Puts the mask into a hole of the list or at its end; false if it is full. */
-static bool
-mask_list_add(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+static uint32_t
+link_hash(uint32_t port, uint32_t mask_id)
 {
-    uint32_t place = bitmap_scan(ft->holes, true, 0, ft->n_places);
-
-    if (place >= XDP_MAX_MASKS) {
-        return false;
-    }
-    ft->mask_ids[id].place = place;
-    store64(&ft->maps.mask_list[place], id);
-    if (place < ft->n_places) {
-        bitmap_set0(ft->holes, place);
-    } else {
-        store32(&ft->maps.config->n_masks, ++ft->n_places);
-    }
-    return true;
+    return hash_2words(port, mask_id);
 }
 
-/* Cuts holes off the end of the list, then moves masks from there to the other
- * holes. */
-static void
-mask_list_compact(struct flow_table *ft)
+static struct link *
+link_find(const struct flow_table *ft, uint32_t port, uint32_t mask_id)
     OVS_REQUIRES(ft->mutex)
 {
-    uint32_t from, to;
+    struct link *l;
 
-    while (ft->n_places && bitmap_is_set(ft->holes, ft->n_places - 1)) {
-        bitmap_set0(ft->holes, --ft->n_places);
-    }
-    store32(&ft->maps.config->n_masks, ft->n_places);
-    from = ft->n_places;
-    to = bitmap_scan(ft->holes, true, 0, from);
-    while (to < from) {
-        uint32_t id = ft->maps.mask_list[--from];
-
-        if (id && ft->mask_ids[id].place == from) {
-            store64(&ft->maps.mask_list[to], id);
-            ft->mask_ids[id].place = to;
-            bitmap_set0(ft->holes, to);
-            defer(ft, DEFERRED_PLACE, from, 0);
-            to = bitmap_scan(ft->holes, true, to, from);
+    HMAP_FOR_EACH_WITH_HASH (l, node, link_hash(port, mask_id), &ft->links) {
+        if (l->port == port && l->mask_id == mask_id) {
+            return l;
         }
     }
+    return NULL;
 }
 
-/* The id of 'mask', which gets one when it has none; 0 if all are taken. */
 static uint32_t
-mask_ref(struct flow_table *ft, const struct xdp_mask *mask)
+link_next(const struct flow_table *ft, uint32_t id)
+{
+    return ft->maps.mask_links[id] >> 32;
+}
+
+static void
+link_write(struct flow_table *ft, uint32_t id, uint32_t next)
+    OVS_REQUIRES(ft->mutex)
+{
+    store64(&ft->maps.mask_links[id],
+            (__u64) next << 32 | ft->link_ids[id].mask_id);
+}
+
+static void
+bits_store(struct xdp_port_masks *pm, const struct xdp_port_masks *new)
+{
+    for (int i = 0; i < XDP_HINT_WORDS; i++) {
+        store64(&pm->bits[i], new->bits[i]);
+    }
+    store32(&pm->wide, new->wide);
+}
+
+static void
+bits_add(struct xdp_port_masks *pm, const struct xdp_mask *mask)
+{
+    for (uint32_t i = 0; i < XDP_HINT_WORDS; i++) {
+        if (mask->bits[i] & ~pm->bits[i]) {
+            store64(&pm->bits[i], pm->bits[i] | mask->bits[i]);
+        }
+    }
+    if (mask->wide && !pm->wide) {
+        store32(&pm->wide, 1);
+    }
+}
+
+/* Counts a mask of the port that is gone, and sets the port's bits anew once
+ * as many are gone as are there. */
+static void
+bits_reduce(struct flow_table *ft, uint32_t port)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct xdp_port_masks *pm = &ft->maps.port_masks[port];
+    struct port *p = &ft->ports[port];
+    struct xdp_port_masks new = { .head = 0 };
+
+    if (++p->n_removed < p->n_links) {
+        return;
+    }
+    p->n_removed = 0;
+    for (uint32_t id = pm->head; id; id = link_next(ft, id)) {
+        bits_add(&new, &ft->maps.masks[ft->link_ids[id].mask_id]);
+    }
+    bits_store(pm, &new);
+}
+
+static bool
+links_are_full(const struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    return !ft->free_links.n || hmap_count(&ft->links) >= MAX_LINKS;
+}
+
+/* A link of 'port' and 'mask_id', without flows, that is in no list yet; 0 if
+ * all are taken. */
+static uint32_t
+link_alloc(struct flow_table *ft, uint32_t port, uint32_t mask_id)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct link *l;
+    uint32_t id;
+
+    if (links_are_full(ft)) {
+        return 0;
+    }
+    id = ft->free_links.ids[--ft->free_links.n];
+    l = &ft->link_ids[id];
+    l->mask_id = mask_id;
+    l->port = port;
+    l->n_flows = 0;
+    l->prev = 0;
+    hmap_insert(&ft->links, &l->node, link_hash(port, mask_id));
+    ft->mask_ids[mask_id].n_links++;
+    return id;
+}
+
+/* Puts the link in front of its port's list. */
+static void
+link_publish(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct link *l = &ft->link_ids[id];
+    struct xdp_port_masks *pm = &ft->maps.port_masks[l->port];
+
+    link_write(ft, id, pm->head);
+    if (pm->head) {
+        ft->link_ids[pm->head].prev = id;
+    }
+    bits_add(pm, &ft->maps.masks[l->mask_id]);
+    ft->ports[l->port].n_links++;
+    store32(&pm->head, id);
+}
+
+/* Removes a mask that no port has.  It keeps its words for a grace period: a
+ * program may be comparing a flow that was deleted just now. */
+static void
+mask_remove(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    hmap_remove(&ft->masks, &ft->mask_ids[id].node);
+    defer(ft, DEFERRED_MASK, id, 0);
+}
+
+/* Removes a link that has no flow. */
+static void
+link_remove(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct link *l = &ft->link_ids[id];
+    uint32_t next = link_next(ft, id);
+
+    hmap_remove(&ft->links, &l->node);
+    if (l->prev) {
+        link_write(ft, l->prev, next);
+    } else {
+        store32(&ft->maps.port_masks[l->port].head, next);
+    }
+    if (next) {
+        ft->link_ids[next].prev = l->prev;
+    }
+    ft->ports[l->port].n_links--;
+    bits_reduce(ft, l->port);
+    defer(ft, DEFERRED_LINK, id, 0);
+    if (!--ft->mask_ids[l->mask_id].n_links) {
+        mask_remove(ft, l->mask_id);
+    }
+}
+
+/* The id of 'mask', which gets one, for a link, when it has none; 0 if all ids
+ * or links are taken. */
+static uint32_t
+mask_get(struct flow_table *ft, const struct xdp_mask *mask)
     OVS_REQUIRES(ft->mutex)
 {
     uint32_t hash = mask_hash(mask);
@@ -337,50 +503,56 @@ mask_ref(struct flow_table *ft, const struct xdp_mask *mask)
     uint32_t id;
 
     if (m) {
-        m->n_flows++;
         return m - ft->mask_ids;
     }
-    if (!ft->free_masks.n) {
+    if (!ft->free_masks.n || links_are_full(ft)) {
         return 0;
     }
-    /* Until now it has no words for a reader that has the id as a hint. */
-    id = ft->free_masks.ids[ft->free_masks.n - 1];
+    id = ft->free_masks.ids[--ft->free_masks.n];
     memcpy(ft->maps.masks[id].words, mask->words, sizeof mask->words);
     memcpy(ft->maps.masks[id].bits, mask->bits, sizeof mask->bits);
+    ft->maps.masks[id].wide = mask->wide;
     store32(&ft->maps.masks[id].n_words, mask->n_words);
-    if (!mask_list_add(ft, id)) {
-        store32(&ft->maps.masks[id].n_words, 0);
-        return 0;
-    }
-    ft->free_masks.n--;
-    ft->mask_ids[id].n_flows = 1;
+    ft->mask_ids[id].n_links = 0;
     hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
     return id;
 }
 
-static void
-mask_unref(struct flow_table *ft, uint32_t id)
+/* The link of 'port' and 'mask', with one flow more; 0 if there is no room. */
+static uint32_t
+link_ref(struct flow_table *ft, uint32_t port, const struct xdp_mask *mask)
     OVS_REQUIRES(ft->mutex)
 {
-    struct mask *m = &ft->mask_ids[id];
+    uint32_t mask_id = mask_get(ft, mask);
+    struct link *l;
+    uint32_t id;
 
-    if (!--m->n_flows && !m->idle_queued) {
-        m->idle_queued = true;
-        defer(ft, DEFERRED_IDLE_MASK, id, 0);
+    if (!mask_id) {
+        return 0;
     }
+    l = link_find(ft, port, mask_id);
+    if (!l) {
+        id = link_alloc(ft, port, mask_id);
+        if (!id) {
+            return 0;
+        }
+        link_publish(ft, id);
+        l = &ft->link_ids[id];
+    }
+    l->n_flows++;
+    return l - ft->link_ids;
 }
 
-/* Removes a mask that has no flow. */
 static void
-mask_remove(struct flow_table *ft, uint32_t id)
+link_unref(struct flow_table *ft, uint32_t id)
     OVS_REQUIRES(ft->mutex)
 {
-    struct mask *m = &ft->mask_ids[id];
+    struct link *l = &ft->link_ids[id];
 
-    hmap_remove(&ft->masks, &m->node);
-    store64(&ft->maps.mask_list[m->place], 0);
-    store32(&ft->maps.masks[id].n_words, 0);
-    defer(ft, DEFERRED_MASK, id, 0);
+    if (!--l->n_flows && !l->idle_queued) {
+        l->idle_queued = true;
+        defer(ft, DEFERRED_IDLE_LINK, id, 0);
+    }
 }
 
 /* Ops. */
@@ -464,33 +636,89 @@ ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
     return ENOSPC;
 }
 
+static bool
+ops_are_output(__u64 ops)
+{
+    return ops & XDP_OPS_OUTPUT;
+}
+
+/* Number of ops in the pool that 'ops' (struct xdp_flow) refers to. */
+static uint32_t
+ops_n(__u64 ops)
+{
+    return ops_are_output(ops) ? 0 : (uint32_t) ops;
+}
+
+/* Puts 'ops' where a flow refers to them by '*encoded'. */
+static int
+ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
+           __u64 *encoded)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint32_t off;
+    int error;
+
+    if (n == 1 && ops->type == XDP_OP_OUTPUT && ops->arg < XDP_MAX_PORTS) {
+        *encoded = XDP_OPS_OUTPUT | ops->arg;
+        return 0;
+    }
+    error = ops_alloc(ft, n, &off);
+    if (!error) {
+        memcpy(&ft->maps.ops[off], ops, n * sizeof *ops);
+        *encoded = (__u64) off << 32 | n;
+    }
+    return error;
+}
+
+/* Number of ops, which are copied to 'ops'. */
+static uint32_t
+ops_decode(const struct flow_table *ft, __u64 encoded,
+           struct xdp_op ops[XDP_FLOW_MAX_OPS])
+    OVS_REQUIRES(ft->mutex)
+{
+    if (ops_are_output(encoded)) {
+        ops[0] = (struct xdp_op) { .type = XDP_OP_OUTPUT,
+                                   .arg = encoded & (XDP_OPS_OUTPUT - 1) };
+        return 1;
+    }
+    memcpy(ops, &ft->maps.ops[encoded >> 32], ops_n(encoded) * sizeof *ops);
+    return ops_n(encoded);
+}
+
+/* Frees the ops. */
+static void
+ops_release(struct flow_table *ft, __u64 encoded)
+    OVS_REQUIRES(ft->mutex)
+{
+    if (ops_n(encoded)) {
+        ops_flip(ft, encoded >> 32, ops_n(encoded));
+    }
+}
+
 static void
 release(struct flow_table *ft, const struct deferred *d)
     OVS_REQUIRES(ft->mutex)
 {
     switch (d->type) {
-    case DEFERRED_FLOW: {
-        __u64 ops = ft->maps.flows[d->id].ops;
-
-        ops_flip(ft, ops >> 32, ops);
+    case DEFERRED_FLOW:
+        ops_release(ft, ft->maps.flows[d->id].ops);
         id_push(&ft->free_flows, d->id);
         break;
-    }
     case DEFERRED_OPS:
         ops_flip(ft, d->id, d->n_ops);
         break;
-    case DEFERRED_IDLE_MASK:
-        ft->mask_ids[d->id].idle_queued = false;
-        if (!ft->mask_ids[d->id].n_flows) {
-            mask_remove(ft, d->id);
+    case DEFERRED_IDLE_LINK:
+        ft->link_ids[d->id].idle_queued = false;
+        if (!ft->link_ids[d->id].n_flows) {
+            link_remove(ft, d->id);
         }
         break;
-    case DEFERRED_MASK:
-        id_push(&ft->free_masks, d->id);
-        bitmap_set1(ft->holes, ft->mask_ids[d->id].place);
+    case DEFERRED_LINK:
+        id_push(&ft->free_links, d->id);
         break;
-    case DEFERRED_PLACE:
-        bitmap_set1(ft->holes, d->id);
+    case DEFERRED_MASK:
+        store32(&ft->maps.masks[d->id].n_words, 0);
+        id_push(&ft->free_masks, d->id);
         break;
     }
 }
@@ -502,24 +730,18 @@ reclaim(struct flow_table *ft, size_t max)
     OVS_REQUIRES(ft->mutex)
 {
     long long int now = time_msec();
-    bool places = false, more = true;
 
     while (max--) {
         struct deferred d
             = ft->deferred[ft->deferred_head & ft->deferred_mask];
 
         if (ft->deferred_head == ft->deferred_tail || d.when > now) {
-            more = false;
-            break;
+            return false;
         }
         ft->deferred_head++;
-        places |= d.type == DEFERRED_MASK || d.type == DEFERRED_PLACE;
         release(ft, &d);
     }
-    if (places) {
-        mask_list_compact(ft);
-    }
-    return more;
+    return true;
 }
 
 /* Creation and adoption. */
@@ -532,6 +754,9 @@ ops_can_adopt(const struct flow_table *ft, __u64 ops)
 {
     uint32_t off = ops >> 32, n = ops;
 
+    if (ops_are_output(ops)) {
+        return ops < XDP_OPS_OUTPUT + XDP_MAX_PORTS;
+    }
     if (n > XDP_FLOW_MAX_OPS || off >= XDP_MAX_OPS
         || off % OPS_BLOCK + n > OPS_BLOCK
         || ops_bits(off, n) & ~ft->ops_blocks[off / OPS_BLOCK].free) {
@@ -548,18 +773,10 @@ ops_can_adopt(const struct flow_table *ft, __u64 ops)
 static bool
 mask_is_valid(const struct xdp_mask *mask)
 {
-    if (!mask->n_words || mask->n_words > XDP_KEY_WORDS) {
-        return false;
-    }
-    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
-        if (i >= mask->n_words
-            ? mask->words[i] || mask->bits[i]
-            : mask->words[i] >= XDP_KEY_WORDS || !mask->bits[i]
-              || (i && mask->words[i] <= mask->words[i - 1])) {
-            return false;
-        }
-    }
-    return true;
+    struct xdp_mask copy = *mask;
+
+    mask_build(&copy);
+    return copy.n_words && !memcmp(&copy, mask, sizeof copy);
 }
 
 /* Takes the mask 'id' over.  False if there is an equal one already. */
@@ -587,8 +804,10 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
 {
     uint32_t idx = *slot;
     const struct xdp_flow *flow = &ft->maps.flows[idx];
-    __u64 key[XDP_KEY_WORDS] = { 0 };
+    __u64 key[XDP_KEY_WORDS];
     const struct xdp_mask *mask;
+    struct link *l;
+    uint32_t port, id;
     __u64 hash;
 
     if (!flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
@@ -598,57 +817,98 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     if (!mask_is_valid(mask)) {
         return false;
     }
-    for (uint32_t i = 0; i < mask->n_words; i++) {
-        key[mask->words[i]] = flow->key[mask->words[i]] & mask->bits[i];
+    read_key(ft, idx, key);
+    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
+        key[i] &= mask->bits[i];
     }
     hash = masked_key_hash(key, mask, flow->mask_id);
     if (find_slot(ft, key, flow->mask_id, hash) != slot
         || !ops_can_adopt(ft, flow->ops) || !mask_adopt(ft, flow->mask_id)) {
         return false;
     }
-    ft->live[idx] = 1;
+    port = key_port(key, mask);
+    l = link_find(ft, port, flow->mask_id);
+    id = l ? l - ft->link_ids : link_alloc(ft, port, flow->mask_id);
+    if (!id) {
+        struct mask *m = &ft->mask_ids[flow->mask_id];
+
+        if (!m->n_links) {
+            hmap_remove(&ft->masks, &m->node);
+        }
+        return false;
+    }
+    ft->link_ids[id].n_flows++;
+    ft->flow_links[idx] = id;
     ft->n_flows++;
-    ft->mask_ids[flow->mask_id].n_flows++;
-    ops_flip(ft, flow->ops >> 32, flow->ops);
+    if (ops_n(flow->ops)) {
+        ops_flip(ft, flow->ops >> 32, ops_n(flow->ops));
+    }
     return true;
 }
 
-/* Leaves in the list each mask that has flows, once. */
-static void
-mask_list_adopt(struct flow_table *ft)
+/* Marks the links that are in the lists that are there. */
+static unsigned long *
+find_old_links(const struct flow_table *ft)
     OVS_REQUIRES(ft->mutex)
 {
-    ft->n_places = MIN(ft->maps.config->n_masks, XDP_MAX_MASKS);
-    for (uint32_t place = 0; place < ft->n_places; place++) {
-        __u64 id = ft->maps.mask_list[place];
+    unsigned long *old = bitmap_allocate(XDP_MASK_LINKS);
 
-        if (id < XDP_MAX_MASKS && ft->mask_ids[id].n_flows
-            && ft->mask_ids[id].place == NO_PLACE) {
-            ft->mask_ids[id].place = place;
-        } else {
-            store64(&ft->maps.mask_list[place], 0);
-            bitmap_set1(ft->holes, place);
+    for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
+        uint32_t id = ft->maps.port_masks[port].head;
+
+        while (id && id < XDP_MASK_LINKS && !bitmap_is_set(old, id)) {
+            bitmap_set1(old, id);
+            id = link_next(ft, id);
         }
     }
-    for (uint32_t id = 0; id < XDP_MAX_MASKS; id++) {
-        if (!ft->mask_ids[id].n_flows) {
-            store32(&ft->maps.masks[id].n_words, 0);
-        } else if (ft->mask_ids[id].place == NO_PLACE) {
-            mask_list_add(ft, id);
+    return old;
+}
+
+/* Replaces each port's list by one of its links, at once for readers. */
+static void
+replace_lists(struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct xdp_port_masks *lists = xcalloc(XDP_ANY_PORT + 1, sizeof *lists);
+    struct link *l;
+
+    HMAP_FOR_EACH (l, node, &ft->links) {
+        struct xdp_port_masks *list = &lists[l->port];
+        uint32_t id = l - ft->link_ids;
+
+        link_write(ft, id, list->head);
+        if (list->head) {
+            ft->link_ids[list->head].prev = id;
         }
+        list->head = id;
+        bits_add(list, &ft->maps.masks[l->mask_id]);
+        ft->ports[l->port].n_links++;
     }
-    mask_list_compact(ft);
+    for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
+        struct xdp_port_masks *pm = &ft->maps.port_masks[port];
+
+        bits_store(pm, &lists[port]);
+        store32(&pm->head, lists[port].head);
+    }
+    free(lists);
 }
 
 /* The process that wrote the table may have ended between any two stores:
- * masks without flows, a mask in two places of the list, ranges of ops and
+ * masks without flows, a flow whose mask is in no list, ranges of ops and
  * flows that nothing refers to.  What should not be is removed as well. */
 static void
 adopt(struct flow_table *ft)
     OVS_REQUIRES(ft->mutex)
 {
+    unsigned long *old_links = find_old_links(ft);
     size_t n_removed = 0;
+    size_t id;
 
+    for (id = XDP_MASK_LINKS - 1; id > 0; id--) {
+        if (!bitmap_is_set(old_links, id)) {
+            id_push(&ft->free_links, id);
+        }
+    }
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t b = 0; b < XDP_BUCKETS; b++) {
             for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
@@ -664,13 +924,27 @@ adopt(struct flow_table *ft)
             }
         }
     }
-    mask_list_adopt(ft);
+    replace_lists(ft);
+    for (id = 0; id < XDP_MAX_FLOWS; id++) {
+        if (!ft->flow_links[id] && ft->maps.flows[id].mask_id) {
+            store32(&ft->maps.flows[id].mask_id, 0);
+        }
+    }
     if (n_removed) {
         VLOG_WARN("removed %"PRIuSIZE" damaged entries from the flow table",
                   n_removed);
     }
     /* Programs may still read what has just become free. */
     xnanosleep_no_quiesce(GRACE_MSEC * 1000000);
+    for (id = 0; id < XDP_MAX_MASKS; id++) {
+        if (!ft->mask_ids[id].n_links) {
+            store32(&ft->maps.masks[id].n_words, 0);
+        }
+    }
+    BITMAP_FOR_EACH_1 (id, XDP_MASK_LINKS, old_links) {
+        id_push(&ft->free_links, id);
+    }
+    bitmap_free(old_links);
 }
 
 int
@@ -684,12 +958,12 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ft->free_flows.ids = xmalloc(XDP_MAX_FLOWS * sizeof(uint32_t));
     ft->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
     ft->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_ids);
-    for (uint32_t i = 0; i < XDP_MAX_MASKS; i++) {
-        ft->mask_ids[i].place = NO_PLACE;
-    }
     hmap_init(&ft->masks);
-    ft->holes = bitmap_allocate(XDP_MAX_MASKS);
-    ft->live = xzalloc(XDP_MAX_FLOWS);
+    ft->free_links.ids = xmalloc(XDP_MASK_LINKS * sizeof(uint32_t));
+    ft->link_ids = xcalloc(XDP_MASK_LINKS, sizeof *ft->link_ids);
+    hmap_init(&ft->links);
+    ft->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *ft->ports);
+    ft->flow_links = xcalloc(XDP_MAX_FLOWS, sizeof *ft->flow_links);
     ft->deferred_mask = 1023;
     ft->deferred = xmalloc(1024 * sizeof *ft->deferred);
 
@@ -697,14 +971,18 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
+    } else {
+        for (uint32_t i = XDP_MASK_LINKS - 1; i > 0; i--) {
+            id_push(&ft->free_links, i);
+        }
     }
     for (uint32_t i = XDP_MAX_FLOWS - 1; i > 0; i--) {
-        if (!ft->live[i]) {
+        if (!ft->flow_links[i]) {
             id_push(&ft->free_flows, i);
         }
     }
     for (uint32_t i = XDP_MAX_MASKS - 1; i > 0; i--) {
-        if (!ft->mask_ids[i].n_flows) {
+        if (!ft->mask_ids[i].n_links) {
             id_push(&ft->free_masks, i);
         }
     }
@@ -724,9 +1002,12 @@ flow_table_destroy(struct flow_table *ft)
     free(ft->free_masks.ids);
     free(ft->mask_ids);
     hmap_destroy(&ft->masks);
-    free(ft->holes);
+    free(ft->free_links.ids);
+    free(ft->link_ids);
+    hmap_destroy(&ft->links);
+    free(ft->ports);
     free(ft->deferred);
-    free(ft->live);
+    free(ft->flow_links);
     ovs_mutex_destroy(&ft->mutex);
     free(ft);
 }
@@ -739,15 +1020,17 @@ insert__(struct flow_table *ft, const __u64 *words,
          uint32_t *flowp)
     OVS_REQUIRES(ft->mutex)
 {
-    uint32_t mask_id, idx, off;
-    __u64 hash, *slot;
+    uint32_t link, mask_id, idx;
+    struct xdp_flow *flow;
+    __u64 hash, *slot, encoded;
     int error = ENOSPC;
 
     reclaim(ft, RECLAIM_SOME);
-    mask_id = mask_ref(ft, mask);
-    if (!mask_id) {
+    link = link_ref(ft, key_port(words, mask), mask);
+    if (!link) {
         return ENOSPC;
     }
+    mask_id = ft->link_ids[link].mask_id;
     hash = masked_key_hash(words, mask, mask_id);
     slot = find_slot(ft, words, mask_id, hash);
     if (slot) {
@@ -759,30 +1042,28 @@ insert__(struct flow_table *ft, const __u64 *words,
     if (!slot) {
         goto error;
     }
-    error = ops_alloc(ft, n_ops, &off);
+    error = ops_encode(ft, ops, n_ops, &encoded);
     if (error) {
         goto error;
     }
     error = flow_alloc(ft, &idx);
     if (error) {
-        ops_flip(ft, off, n_ops);
+        ops_release(ft, encoded);
         goto error;
     }
 
-    struct xdp_flow *flow = &ft->maps.flows[idx];
-
-    memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
-    flow->mask_id = mask_id;
-    flow->ops = (__u64) off << 32 | n_ops;
-    memcpy(flow->key, words, sizeof flow->key);
+    flow = &ft->maps.flows[idx];
+    flow->ops = encoded;
+    write_key(ft, idx, words);
+    store32(&flow->mask_id, mask_id);
     store64(slot, hash >> 32 << 32 | idx);
-    ft->live[idx] = 1;
+    ft->flow_links[idx] = link;
     ft->n_flows++;
     *flowp = idx;
     return 0;
 
 error:
-    mask_unref(ft, mask_id);
+    link_unref(ft, link);
     return error;
 }
 
@@ -791,21 +1072,21 @@ flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
                   const struct xdp_flow_key *mask_,
                   const struct xdp_op *ops, size_t n_ops, uint32_t *flowp)
 {
-    __u64 words[XDP_KEY_WORDS], bits[XDP_KEY_WORDS];
+    __u64 words[XDP_KEY_WORDS];
     struct xdp_mask mask;
     int error;
 
     if (n_ops > XDP_FLOW_MAX_OPS) {
         return E2BIG;
     }
-    memcpy(words, key, sizeof words);
-    memcpy(bits, mask_, sizeof bits);
-    for (int i = 0; i < XDP_KEY_WORDS; i++) {
-        words[i] &= bits[i];
-    }
-    mask_build(mask_, &mask);
+    memcpy(mask.bits, mask_, sizeof mask.bits);
+    mask_build(&mask);
     if (!mask.n_words) {
         return EINVAL;
+    }
+    memcpy(words, key, sizeof words);
+    for (int i = 0; i < XDP_KEY_WORDS; i++) {
+        words[i] &= mask.bits[i];
     }
 
     ovs_mutex_lock(&ft->mutex);
@@ -818,26 +1099,27 @@ int
 flow_table_modify(struct flow_table *ft, uint32_t idx,
                   const struct xdp_op *ops, size_t n_ops)
 {
-    uint32_t off;
+    __u64 encoded;
     int error;
 
     if (n_ops > XDP_FLOW_MAX_OPS) {
         return E2BIG;
     }
     ovs_mutex_lock(&ft->mutex);
-    if (idx >= XDP_MAX_FLOWS || !ft->live[idx]) {
+    if (idx >= XDP_MAX_FLOWS || !ft->flow_links[idx]) {
         error = ENOENT;
     } else {
         reclaim(ft, RECLAIM_SOME);
-        error = ops_alloc(ft, n_ops, &off);
+        error = ops_encode(ft, ops, n_ops, &encoded);
     }
     if (!error) {
         struct xdp_flow *flow = &ft->maps.flows[idx];
         __u64 old = flow->ops;
 
-        memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
-        store64(&flow->ops, (__u64) off << 32 | n_ops);
-        defer(ft, DEFERRED_OPS, old >> 32, old);
+        store64(&flow->ops, encoded);
+        if (ops_n(old)) {
+            defer(ft, DEFERRED_OPS, old >> 32, ops_n(old));
+        }
     }
     ovs_mutex_unlock(&ft->mutex);
     return error;
@@ -848,20 +1130,23 @@ delete__(struct flow_table *ft, uint32_t idx)
     OVS_REQUIRES(ft->mutex)
 {
     struct xdp_flow *flow = &ft->maps.flows[idx];
+    __u64 words[XDP_KEY_WORDS];
     __u64 hash, *slot;
 
-    if (!idx || idx >= XDP_MAX_FLOWS || !ft->live[idx]) {
+    if (!idx || idx >= XDP_MAX_FLOWS || !ft->flow_links[idx]) {
         return ENOENT;
     }
-    hash = masked_key_hash(flow->key, &ft->maps.masks[flow->mask_id],
+    read_key(ft, idx, words);
+    hash = masked_key_hash(words, &ft->maps.masks[flow->mask_id],
                            flow->mask_id);
-    slot = find_slot(ft, flow->key, flow->mask_id, hash);
+    slot = find_slot(ft, words, flow->mask_id, hash);
     if (slot) {
         store64(slot, 0);
     }
-    ft->live[idx] = 0;
+    store32(&flow->mask_id, 0);
+    link_unref(ft, ft->flow_links[idx]);
+    ft->flow_links[idx] = 0;
     ft->n_flows--;
-    mask_unref(ft, flow->mask_id);
     defer(ft, DEFERRED_FLOW, idx, 0);
     return 0;
 }
@@ -887,7 +1172,7 @@ flow_table_flush(struct flow_table *ft)
     for (uint32_t start = 0; start < XDP_MAX_FLOWS; start += CHUNK) {
         ovs_mutex_lock(&ft->mutex);
         for (uint32_t idx = start; idx < start + CHUNK; idx++) {
-            if (ft->live[idx]) {
+            if (ft->flow_links[idx]) {
                 delete__(ft, idx);
             }
         }
@@ -951,23 +1236,20 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
     for (uint32_t idx = 1; idx < XDP_MAX_FLOWS; idx++) {
         const struct xdp_flow *flow = &ft->maps.flows[idx];
         struct xdp_op ops[XDP_FLOW_MAX_OPS];
-        __u64 bits[XDP_KEY_WORDS] = { 0 };
+        __u64 words[XDP_KEY_WORDS];
         struct xdp_flow_key key, mask;
         uint32_t n_ops = 0;
         bool live;
 
         ovs_mutex_lock(&ft->mutex);
-        live = ft->live[idx];
+        live = ft->flow_links[idx] != 0;
         if (live) {
             const struct xdp_mask *m = &ft->maps.masks[flow->mask_id];
 
-            for (uint32_t i = 0; i < m->n_words; i++) {
-                bits[m->words[i]] = m->bits[i];
-            }
-            memcpy(&key, flow->key, sizeof key);
-            memcpy(&mask, bits, sizeof mask);
-            n_ops = flow->ops;
-            memcpy(ops, &ft->maps.ops[flow->ops >> 32], n_ops * sizeof *ops);
+            read_key(ft, idx, words);
+            memcpy(&key, words, sizeof key);
+            memcpy(&mask, m->bits, sizeof mask);
+            n_ops = ops_decode(ft, flow->ops, ops);
         }
         ovs_mutex_unlock(&ft->mutex);
         if (live) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * The megaflow table in the maps xdp_buckets, xdp_flows, xdp_masks,
- * xdp_mask_list, xdp_ops and xdp_stats: allocation of flow indexes, mask ids
- * and op ranges, atomic publication to the BPF readers, statistics, grace
- * period.  See include/ovs-xdp-abi.h for the layout.
+ * The megaflow table in the maps xdp_buckets, xdp_flows, xdp_flows_wide,
+ * xdp_masks, xdp_mask_links, xdp_port_masks, xdp_ops and xdp_stats: allocation
+ * of flow indexes, mask ids, links and op ranges, atomic publication to the BPF
+ * readers, statistics, grace period.  See include/ovs-xdp-abi.h for the layout.
  *
  * Thread-safe: one internal mutex.  Errors are positive errno. */
 #ifndef FLOW_TABLE_H
@@ -24,8 +24,10 @@ struct flow_table_maps {
     struct xdp_config *config;
     struct xdp_bucket *buckets;
     struct xdp_flow *flows;
+    struct xdp_flow_wide *flows_wide;
     struct xdp_mask *masks;
-    __u64 *mask_list;
+    __u64 *mask_links;
+    struct xdp_port_masks *port_masks;
     struct xdp_op *ops;
     int (*read_stats)(void *aux, uint32_t flow, struct xdp_flow_stats *sum);
     int (*clear_stats)(void *aux, uint32_t flow);
@@ -41,9 +43,10 @@ int flow_table_create(const struct flow_table_maps *maps, bool adopt,
 void flow_table_destroy(struct flow_table *);
 
 /* Adds a megaflow.  '*key' is masked by the function.  ENOSPC: a table is full
- * (flows, masks, ops or both candidate buckets); EEXIST: this key under this
- * mask is there already ('*flowp' is then its index); E2BIG: more than
- * XDP_FLOW_MAX_OPS ops; EINVAL: an empty mask; else 'clear_stats' failed.
+ * (flows, masks, their links, ops or both candidate buckets); EEXIST: this key
+ * under this mask is there already ('*flowp' is then its index); E2BIG: more
+ * than XDP_FLOW_MAX_OPS ops; EINVAL: an empty mask; else 'clear_stats'
+ * failed.
  * 'n_ops' may be 0 (drop). */
 int flow_table_insert(struct flow_table *, const struct xdp_flow_key *key,
                       const struct xdp_flow_key *mask,
@@ -72,7 +75,7 @@ int flow_table_zero_stats(struct flow_table *, uint32_t flow);
  * microseconds that a program runs.  Call now and then; cheap when idle. */
 void flow_table_run(struct flow_table *);
 size_t flow_table_count(const struct flow_table *);
-/* Masks in the list of the BPF programs, also those that had flows until a
+/* Masks in the lists of the BPF programs, also those that had flows until a
  * grace period ago. */
 size_t flow_table_n_masks(const struct flow_table *);
 

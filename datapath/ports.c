@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * Ports: attaching and detaching the root program, and the pinned record of
+ * Ports: attaching and detaching the programs, and the pinned record of
  * what is attached ("xdp_port_info"), from which a restarted process adopts
  * them. */
 
@@ -22,8 +22,6 @@
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
 #include "ovs-thread.h"
-#include "root-tc.skel.h"
-#include "root.skel.h"
 #include "rtnl.h"
 #include "util.h"
 #include "xdp-dp-private.h"
@@ -123,7 +121,39 @@ detach(struct xdp_ports *ports, const struct xdp_port_info *info)
     }
 }
 
-/* Enters the port into the maps from which BPF reads, or takes it out. */
+static bool
+takes_xdp_frames(const struct xdp_port_info *info)
+{
+    return info->mode != XDP_PORT_TC && !info->qdisc;
+}
+
+/* Tells BPF that frames of the device are from the port, or no longer. */
+static int
+publish_ifindex(struct xdp_ports *ports, const struct xdp_port_info *info,
+                bool add)
+{
+    uint32_t ifindex = info->ifindex;
+    bool high = ifindex >= XDP_MAX_IFINDEX;
+    int fd = xdp_dp_map_fd(ports->dp,
+                           high ? "xdp_ifindexes_high" : "xdp_ifindexes");
+    uint32_t value = 0;
+    int retval;
+
+    if (!add) {
+        bpf_map_lookup_elem(fd, &ifindex, &value);
+        if (value != info->port_no + 1) {
+            return 0;
+        }
+    }
+    value = add ? info->port_no + 1 : 0;
+    retval = (add || !high
+              ? bpf_map_update_elem(fd, &ifindex, &value, BPF_ANY)
+              : bpf_map_delete_elem(fd, &ifindex));
+    return retval ? errno : 0;
+}
+
+/* Enters the port into the maps from which BPF reads, or takes it out.  BPF
+ * looks into the devmap first, then at the flags. */
 static int
 publish(struct xdp_ports *ports, uint32_t port_no,
         const struct xdp_port_info *info)
@@ -137,20 +167,22 @@ publish(struct xdp_ports *ports, uint32_t port_no,
 
     if (info) {
         new.port.ifindex = info->ifindex;
-        new.port.flags = (info->mode == XDP_PORT_TC || info->qdisc
-                          ? XDP_PORT_F_STACK : 0);
-        if (bpf_map_update_elem(ports->devmap_fd, &port_no, &new.port.ifindex,
-                                BPF_ANY)
+        new.port.flags = takes_xdp_frames(info) ? 0 : XDP_PORT_F_STACK;
+        if ((takes_xdp_frames(info)
+             && bpf_map_update_elem(ports->devmap_fd, &port_no,
+                                    &new.port.ifindex, BPF_ANY))
             || bpf_map_update_elem(ports->info_fd, &port_no, info, BPF_ANY)) {
             error = errno;
             VLOG_ERR("%s: cannot enter port %"PRIu32" into the maps (%s)",
                      info->name, port_no, ovs_strerror(error));
         }
     } else {
-        bpf_map_delete_elem(ports->devmap_fd, &port_no);
         bpf_map_delete_elem(ports->info_fd, &port_no);
     }
     __atomic_store_n((uint64_t *) entry, new.word, __ATOMIC_RELEASE);
+    if (!info || !takes_xdp_frames(info)) {
+        bpf_map_delete_elem(ports->devmap_fd, &port_no);
+    }
     xdp_groups_update_port(xdp_dp_groups(ports->dp), port_no);
     return error;
 }
@@ -188,6 +220,7 @@ forget(struct xdp_ports *ports, const struct xdp_port_info *info)
     publish(ports, port_no, NULL);
     set_policer(ports, port_no, &(struct xdp_policer) { .bytes.cost = 0 });
     detach(ports, info);
+    publish_ifindex(ports, info, false);
     free(ports->infos[port_no]);
     ports->infos[port_no] = NULL;
     ports->seq++;
@@ -202,13 +235,17 @@ is_attached(const struct xdp_ports *ports, const struct xdp_port_info *info)
     return attach_exists(ports->dp, info->ifindex, attach_point(info), file);
 }
 
-/* With this process's program. */
+/* With this process's programs. */
 static void
-replace_deliver(struct xdp_ports *ports, const struct xdp_port_info *info)
+replace_programs(struct xdp_ports *ports, const struct xdp_port_info *info)
 {
+    bool tc = info->mode == XDP_PORT_TC;
     char file[32];
 
-    if (info->mode != XDP_PORT_TC) {
+    link_file(info->port_no, file, sizeof file);
+    attach_replace(ports->dp, xdp_dp_port_program_fd(ports->dp, tc),
+                   info->ifindex, attach_point(info), file);
+    if (!tc) {
         deliver_file(info->port_no, file, sizeof file);
         attach_replace(ports->dp, xdp_dp_deliver_program_fd(ports->dp),
                        info->ifindex, ATTACH_TC_INGRESS, file);
@@ -233,7 +270,7 @@ adopt(struct xdp_ports *ports)
             continue;
         }
         ports->infos[port_no] = xmemdup(&info, sizeof info);
-        replace_deliver(ports, &info);
+        replace_programs(ports, &info);
     }
 }
 
@@ -298,45 +335,6 @@ xdp_ports_destroy(struct xdp_ports *ports)
 
 /* Adding. */
 
-/* Loads the root program of the port and attaches it in 'info''s mode. */
-static int
-attach_root(struct xdp_ports *ports, const struct xdp_port_info *info)
-{
-    const char *pin_dir = xdp_dp_pin_dir(ports->dp);
-    char file[32];
-    int error;
-
-    link_file(info->port_no, file, sizeof file);
-    if (info->mode == XDP_PORT_TC) {
-        struct root_tc_bpf *skel = root_tc_bpf__open();
-
-        if (!skel) {
-            return errno;
-        }
-        skel->rodata->port_no = info->port_no;
-        error = bpf_util_reuse_maps(skel->obj, pin_dir);
-        error = error ? error : bpf_util_load(skel->obj, "root-tc");
-        error = error ? error : attach_program(
-            ports->dp, bpf_program__fd(skel->progs.root_tc), info->ifindex,
-            attach_point(info), file);
-        root_tc_bpf__destroy(skel);
-    } else {
-        struct root_bpf *skel = root_bpf__open();
-
-        if (!skel) {
-            return errno;
-        }
-        skel->rodata->port_no = info->port_no;
-        error = bpf_util_reuse_maps(skel->obj, pin_dir);
-        error = error ? error : bpf_util_load(skel->obj, "root");
-        error = error ? error : attach_program(
-            ports->dp, bpf_program__fd(skel->progs.root), info->ifindex,
-            attach_point(info), file);
-        root_bpf__destroy(skel);
-    }
-    return error;
-}
-
 /* A port in XDP mode has a TC program, too: see bpf/handover.h. */
 static int
 attach_in_mode(struct xdp_ports *ports, struct xdp_port_info *info,
@@ -346,7 +344,11 @@ attach_in_mode(struct xdp_ports *ports, struct xdp_port_info *info,
     int error;
 
     info->mode = mode;
-    error = attach_root(ports, info);
+    link_file(info->port_no, file, sizeof file);
+    error = attach_program(ports->dp,
+                           xdp_dp_port_program_fd(ports->dp,
+                                                  mode == XDP_PORT_TC),
+                           info->ifindex, attach_point(info), file);
     if (!error && mode != XDP_PORT_TC) {
         deliver_file(info->port_no, file, sizeof file);
         error = attach_program(ports->dp,
@@ -402,10 +404,12 @@ static int
 add__(struct xdp_ports *ports, const char *ifname, struct xdp_port_info *info)
     OVS_REQUIRES(ports->mutex)
 {
-    int error = attach(ports, ifname, info);
+    int error = publish_ifindex(ports, info, true);
     char kind[16];
 
+    error = error ? error : attach(ports, ifname, info);
     if (error) {
+        publish_ifindex(ports, info, false);
         return error;
     }
     error = publish(ports, info->port_no, info);

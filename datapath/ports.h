@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * Ports of a datapath: a network device with the root program attached through
- * a pinned link, and its entry in xdp_ports.  Thread-safe: internal mutex.
+ * Ports of a datapath: a network device with a program attached through a
+ * pinned link, and its entries in the maps.  Thread-safe: internal mutex.
  * Errors are positive errno, with one log line. */
 #ifndef PORTS_H
 #define PORTS_H 1

@@ -15,6 +15,8 @@ char *xdp_dp_pin_path(const struct xdp_dp *, const char *file);
 const char *xdp_dp_pin_dir(const struct xdp_dp *);
 /* Descriptor of the pipeline's map 'name'; belongs to the datapath. */
 int xdp_dp_map_fd(const struct xdp_dp *, const char *name);
+/* The program for the ingress of ports in XDP mode, or in TC mode. */
+int xdp_dp_port_program_fd(const struct xdp_dp *, bool tc);
 /* The program for the TC ingress of ports in XDP mode. */
 int xdp_dp_deliver_program_fd(const struct xdp_dp *);
 

@@ -53,14 +53,15 @@ struct mapping {
     size_t size;
 };
 
-enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_MASKS,
-       MAPPING_MASK_LIST, MAPPING_OPS, MAPPING_STATS, MAPPING_CPUS,
-       MAPPING_PORT_TABLE, MAPPING_POLICERS, N_MAPPINGS };
+enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_FLOWS_WIDE,
+       MAPPING_MASKS, MAPPING_MASK_LINKS, MAPPING_PORT_MASKS, MAPPING_OPS,
+       MAPPING_STATS, MAPPING_CPUS, MAPPING_PORT_TABLE, MAPPING_POLICERS,
+       N_MAPPINGS };
 
 static const char *const mapping_names[N_MAPPINGS] = {
-    "xdp_config", "xdp_buckets", "xdp_flows", "xdp_masks", "xdp_mask_list",
-    "xdp_ops", "xdp_stats", "xdp_cpus", "xdp_port_table",
-    "xdp_policers",
+    "xdp_config", "xdp_buckets", "xdp_flows", "xdp_flows_wide",
+    "xdp_masks", "xdp_mask_links", "xdp_port_masks", "xdp_ops", "xdp_stats",
+    "xdp_cpus", "xdp_port_table", "xdp_policers",
 };
 
 struct xdp_dp {
@@ -302,7 +303,6 @@ static int
 set_stages(const struct bpf_object *object, const char *map)
 {
     static const struct { uint32_t stage; const char *name; } stages[] = {
-        { XDP_STAGE_INGRESS, "stage_ingress" },
         { XDP_STAGE_RECIRC, "stage_recirc" },
         { XDP_STAGE_ACTIONS, "stage_actions" },
     };
@@ -518,8 +518,10 @@ open_flow_table(struct xdp_dp *dp)
         .config = config(dp),
         .buckets = dp->mappings[MAPPING_BUCKETS].base,
         .flows = dp->mappings[MAPPING_FLOWS].base,
+        .flows_wide = dp->mappings[MAPPING_FLOWS_WIDE].base,
         .masks = dp->mappings[MAPPING_MASKS].base,
-        .mask_list = dp->mappings[MAPPING_MASK_LIST].base,
+        .mask_links = dp->mappings[MAPPING_MASK_LINKS].base,
+        .port_masks = dp->mappings[MAPPING_PORT_MASKS].base,
         .ops = dp->mappings[MAPPING_OPS].base,
         .read_stats = read_stats,
         .clear_stats = clear_stats,
@@ -585,7 +587,6 @@ open__(struct xdp_dp *dp, bool create)
     }
     dp->n_cpus = libbpf_num_possible_cpus();
     multiply_by_cpus(dp, dp->skel->maps.xdp_stats);
-    multiply_by_cpus(dp, dp->skel->maps.xdp_hints);
     multiply_by_cpus(dp, dp->skel->maps.xdp_cpus);
     ours = fingerprint(dp->skel->obj);
     error = prepare_pins(dp, create, ours);
@@ -746,6 +747,8 @@ xdp_dp_get_counters(const struct xdp_dp *dp, uint64_t *counters)
             counters[i] += cpu_counters(dp, cpu)->n[i];
         }
     }
+    counters[XDP_COUNTER_HIT] += counters[XDP_COUNTER_CACHE_HIT];
+    counters[XDP_COUNTER_MASK_HIT] += counters[XDP_COUNTER_CACHE_HIT];
 }
 
 struct xdp_policer *
@@ -776,6 +779,13 @@ struct xdp_groups *
 xdp_dp_groups(const struct xdp_dp *dp)
 {
     return dp->groups;
+}
+
+int
+xdp_dp_port_program_fd(const struct xdp_dp *dp, bool tc)
+{
+    return bpf_program__fd(tc ? dp->tc->progs.port_ingress
+                           : dp->skel->progs.port_ingress);
 }
 
 int

@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 5
+#define XDP_ABI_VERSION 6
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -26,36 +26,32 @@
 
 /* Flow key.
  *
- * 32 words of 64 bits; a megaflow's mask is the list of words that it uses
- * with their mask bits.  Fields that a packet does not have are zero, as in
- * Open vSwitch's struct flow.  XDP_KEY_SEQ changes with every change of the
- * fields; each function that enumerates them asserts its value. */
-#define XDP_KEY_SEQ   1
-#define XDP_KEY_WORDS 32
+ * 30 words of 64 bits.  Fields that a packet does not have are zero, as in Open
+ * vSwitch's struct flow.  The first words are those that most megaflows match;
+ * a mask with bits in others is "wide".  XDP_KEY_SEQ changes with every change
+ * of the fields; each function that enumerates them asserts its value. */
+#define XDP_KEY_SEQ   2
+#define XDP_KEY_WORDS 30
+#define XDP_HOT_WORDS 6
 
 /* 'nw_frag': as FLOW_NW_FRAG_ANY and _LATER in Open vSwitch. */
 #define XDP_FRAG_ANY   1
 #define XDP_FRAG_LATER 2
 
 struct xdp_flow_key {
-    /* Words 0-2: metadata. */
+    /* Words 0-1: metadata, and what the packet is. */
     __u32 in_port;
     __u32 recirc_id;
     __be16 eth_type;        /* After the VLAN tags; 0x05ff: 802.2 w/o SNAP. */
     __u8 nw_proto;          /* IP protocol, or low byte of the ARP opcode. */
     __u8 nw_frag;           /* XDP_FRAG_*. */
     __u32 skb_mark;
-    __u32 priority;
-    __u32 dp_hash;
-    /* Words 3-5: Ethernet and VLAN. */
+    /* Words 2-3: Ethernet and VLAN. */
     __u8 dl_dst[6];
     __u8 dl_src[6];
     __be16 vlan_tpid;       /* Outer tag; 0 if there is none. */
     __be16 vlan_tci;        /* With bit 0x1000 set if there is a tag. */
-    __be16 cvlan_tpid;      /* Inner tag. */
-    __be16 cvlan_tci;
-    __be32 ipv6_label;
-    /* Words 6-7: IPv4, ARP, L4. */
+    /* Words 4-5: IPv4, ARP, L4. */
     __be32 nw_src;          /* IPv4 or ARP. */
     __be32 nw_dst;
     __u8 nw_tos;
@@ -63,6 +59,12 @@ struct xdp_flow_key {
     __be16 tcp_flags;       /* 12 bits. */
     __be16 tp_src;          /* Or ICMP type. */
     __be16 tp_dst;          /* Or ICMP code. */
+    /* Words 6-7: metadata, inner VLAN tag. */
+    __u32 priority;
+    __u32 dp_hash;
+    __be16 cvlan_tpid;
+    __be16 cvlan_tci;
+    __be32 ipv6_label;
     /* Words 8-13: IPv6 and ND. */
     __u8 ipv6_src[16];
     __u8 ipv6_dst[16];
@@ -71,20 +73,18 @@ struct xdp_flow_key {
     __u8 arp_sha[6];        /* Or ND SLL. */
     __u8 arp_tha[6];        /* Or ND TLL. */
     __u8 reserved0[4];
-    /* Words 16-21: connection tracking (its place is kept; zero for now). */
+    /* Words 16-20: connection tracking (its place is kept; zero for now). */
     __u32 ct_state;
     __u16 ct_zone;
     __u8 ct_nw_proto;
     __u8 reserved1;
     __u32 ct_mark;
-    __be32 reserved2;
+    __be16 ct_tp_src;
+    __be16 ct_tp_dst;
     __u8 ct_label[16];
     __be32 ct_nw_src;
     __be32 ct_nw_dst;
-    __be16 ct_tp_src;
-    __be16 ct_tp_dst;
-    __u32 reserved3;
-    /* Words 22-29: tunnel metadata (its place is kept; zero for now). */
+    /* Words 21-27: tunnel metadata (its place is kept; zero for now). */
     __be64 tun_id;
     __be32 tun_src;
     __be32 tun_dst;
@@ -95,13 +95,11 @@ struct xdp_flow_key {
     __u8 tun_ttl;
     __be16 tun_tp_src;
     __be16 tun_tp_dst;
+    /* Words 28-29: MPLS, outermost label first; more of the tunnel. */
+    __be32 mpls_lse[3];
     __be16 tun_gbp_id;
     __u8 tun_gbp_flags;
-    __u8 reserved4;
-    __u32 reserved5;
-    /* Words 30-31: MPLS, outermost label first. */
-    __be32 mpls_lse[3];
-    __u32 reserved6;
+    __u8 reserved2;
 };
 #ifndef __cplusplus
 _Static_assert(sizeof(struct xdp_flow_key) == XDP_KEY_WORDS * 8, "key size");
@@ -121,8 +119,10 @@ _Static_assert(sizeof(struct xdp_flow_key) == XDP_KEY_WORDS * 8, "key size");
  * ((h >> 20) & XDP_BUCKET_MASK).  A slot is 0 when it is free, else
  * ((h >> 32) << 32 | flow index): flow index 0 is never used.  A reader
  * compares the tag, then the flow's mask_id and masked key words.  To
- * insert: write flow and ops, then the slot.  To delete: clear the slot, wait
- * for a grace period, then reuse the flow's index and its ops. */
+ * insert: write flow and ops, then mask_id, then the slot.  To delete: clear
+ * mask_id and the slot, wait for a grace period, then reuse the flow's index
+ * and its ops.  So a reader may keep a flow index for as long as it likes: what
+ * matches the flow's mask_id and key is that flow. */
 #define XDP_HASH_SEED     0x9e3779b97f4a7c15ULL
 #define XDP_HASH_MULT     0xff51afd7ed558ccdULL
 #define XDP_BUCKET_SLOTS  8
@@ -133,27 +133,48 @@ struct xdp_bucket {                     /* Map "xdp_buckets". */
     __u64 slots[XDP_BUCKET_SLOTS];
 };
 
-struct xdp_flow {                       /* Map "xdp_flows", by flow index. */
-    __u32 mask_id;
+/* Map "xdp_flows", by flow index: one cache line, and many of them in a page,
+ * for a lookup among many flows is as fast as caches and TLB allow. */
+struct xdp_flow {
+    __u32 mask_id;                      /* 0: not in use. */
     __u32 reserved;
-    /* First op and number of ops in "xdp_ops", changed by one 64-bit store:
-     * ops_off << 32 | n_ops. */
+    /* Changed by one 64-bit store: first op in "xdp_ops" and number of ops,
+     * ops_off << 32 | n_ops; or XDP_OPS_OUTPUT | port when all that there is to
+     * do is one output, and then there are no ops. */
     __u64 ops;
-    __u64 key[XDP_KEY_WORDS];           /* Masked; words not in mask are 0. */
+    __u64 key[XDP_HOT_WORDS];           /* Masked; the key's first words. */
 };
+struct xdp_flow_wide {                  /* Map "xdp_flows_wide", too. */
+    __u64 key[XDP_KEY_WORDS - XDP_HOT_WORDS];
+};
+#define XDP_OPS_OUTPUT 0x80000000u
 
 struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
-    __u32 n_words;
-    __u32 reserved;
-    __u8 words[XDP_KEY_WORDS];          /* Ascending word numbers. */
-    __u64 bits[XDP_KEY_WORDS];          /* bits[i] belongs to words[i]. */
+    __u32 n_words;                      /* Words that have bits. */
+    __u32 wide;                         /* 1: some beyond XDP_HOT_WORDS. */
+    __u64 bits[XDP_KEY_WORDS];          /* By word number. */
+    __u8 words[32];                     /* The words, ascending. */
 };
 
-/* Masks in use: map "xdp_mask_list" is an array of XDP_MAX_MASKS mask ids
- * (valid ids are 1...XDP_MAX_MASKS-1; 0: a place that is not in use), each a
- * __u64 because the kernel rounds the entries of an array up to 8 bytes; the
- * number of valid entries is in struct xdp_config.  A mask that is not in use
- * has no words. */
+/* Mask ids are 1...XDP_MAX_MASKS-1.  A mask that is not in use has no words.
+ *
+ * Each port has a list of the masks of its flows: what one port's traffic makes
+ * userspace install does not slow the others down.  Entry XDP_ANY_PORT of map
+ * "xdp_port_masks" is for flows that do not match on the port.  A list is made
+ * of links in the array "xdp_mask_links"; a link is next << 32 | mask_id, and
+ * number 0 ends the list. */
+#define XDP_MASK_LINKS 65536
+#define XDP_ANY_PORT   XDP_MAX_PORTS
+
+/* 'bits' has at least the bits of all the port's masks in the key's first words:
+ * packets that are equal under it match the same flow, which is what the hints
+ * go by. */
+#define XDP_HINT_WORDS 12
+struct xdp_port_masks {
+    __u32 head;                         /* First link. */
+    __u32 wide;                         /* 1: 'bits' beyond XDP_HOT_WORDS. */
+    __u64 bits[XDP_HINT_WORDS];
+};
 
 /* Map "xdp_stats" has XDP_MAX_FLOWS entries for each possible CPU: that of flow
  * 'idx' on CPU 'cpu' is at cpu * XDP_MAX_FLOWS + idx.  A plain array of all
@@ -169,7 +190,6 @@ struct xdp_flow_stats {
 
 struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
     __u32 abi_version;
-    __u32 n_masks;
     __u32 trap_ifindex;                 /* Our side of the trap veth. */
     __u32 upcalls_enabled;              /* 0: misses are dropped, counted. */
     __u32 upcall_rate;                  /* Tokens per jiffy and port; 0: no limit. */
@@ -177,8 +197,12 @@ struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
     __u32 hz;                           /* Jiffies per second. */
     __u32 vlan_limit;                   /* VLAN tags in a key: 1 or 2. */
     __u32 n_policers;                   /* Ports with ingress policing. */
-    __u32 reserved;
 };
+
+/* Which port a device is: port number + 1, 0 for none.  Map "xdp_ifindexes" has
+ * the devices with an index below XDP_MAX_IFINDEX, "xdp_ifindexes_high" the
+ * others. */
+#define XDP_MAX_IFINDEX 65536
 
 /* Map "xdp_port_table", by port number; mmaped. */
 struct xdp_port {
@@ -309,6 +333,7 @@ _Static_assert(sizeof(struct xdp_upcall_hdr) == 64, "upcall header");
 _Static_assert(sizeof(struct xdp_inject_hdr) == 64, "inject header");
 _Static_assert(sizeof(struct xdp_op) == 16, "op");
 _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
+_Static_assert(sizeof(struct xdp_flow) == 64, "flow");
 #endif
 
 /* Why a frame was dropped: name, explanation.  Append only. */
@@ -326,7 +351,8 @@ _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
     X(BAD_INJECT,   "bad header on a frame from userspace")                \
     X(INTERNAL,     "internal error")                                      \
     X(HANDOVER,     "frame passed up that XDP has not classified")         \
-    X(POLICED,      "port sent more than its ingress policing allows")
+    X(POLICED,      "port sent more than its ingress policing allows")     \
+    X(NO_IN_PORT,   "frame of a device that is no longer a port")
 
 enum xdp_drop_reason {
 #define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,
@@ -335,14 +361,15 @@ enum xdp_drop_reason {
     XDP_N_DROP_REASONS
 };
 
-/* Events: name, explanation.  Append only. */
+/* Events: name, explanation.  Append only.  BPF counts a lookup that a hint
+ * answers as a CACHE_HIT alone; userspace adds it to HIT and MASK_HIT. */
 #define XDP_COUNTERS(X)                                                    \
     X(RX,         "frames received on ports")                              \
     X(FORWARDED,  "frames redirected to a port by BPF")                    \
     X(HIT,        "lookups that found a megaflow")                         \
     X(MISS,       "lookups that found none")                               \
     X(MASK_HIT,   "masks tried by all lookups")                            \
-    X(CACHE_HIT,  "lookups answered by the per-CPU mask hint")             \
+    X(CACHE_HIT,  "lookups answered by a hint")             \
     X(UPCALL,     "frames sent to userspace")                              \
     X(INJECT,     "frames sent by userspace")                              \
     X(RECIRC,     "recirculations")
@@ -362,8 +389,7 @@ struct xdp_counters {
 
 /* Entries of the PROG_ARRAY "xdp_stages": the program "stage_<name>". */
 enum xdp_stage {
-    XDP_STAGE_INGRESS,      /* Parse, look up, run actions. */
-    XDP_STAGE_RECIRC,       /* Metadata is in scratch; the same again. */
+    XDP_STAGE_RECIRC,       /* Metadata is in scratch; parse, look up. */
     XDP_STAGE_ACTIONS,
     XDP_STAGE_N = 16
 };

@@ -14,7 +14,7 @@
 
 /* Both directions enumerate the fields of both structures. */
 BUILD_ASSERT_DECL(FLOW_WC_SEQ == 42);
-BUILD_ASSERT_DECL(XDP_KEY_SEQ == 1);
+BUILD_ASSERT_DECL(XDP_KEY_SEQ == 2);
 
 static void
 to_key(const struct flow *f, struct xdp_flow_key *k)

@@ -24,7 +24,7 @@
 #include "packets.h"
 #include "util.h"
 
-BUILD_ASSERT_DECL(XDP_KEY_SEQ == 1);
+BUILD_ASSERT_DECL(XDP_KEY_SEQ == 2);
 BUILD_ASSERT_DECL(FLOW_WC_SEQ == 42);
 
 /* The fields that parsing fills in. */
@@ -96,8 +96,9 @@ static bool
 parse_by_bpf(const uint8_t *data, size_t size, struct xdp_flow_key *key)
 {
     struct xdp_offsets offsets;
+    __u32 len = size;
 
-    return parse_frame(NULL, data, data + size, size, flow_vlan_limit, key,
+    return parse_frame(NULL, data, data + size, &len, flow_vlan_limit, key,
                        &offsets) != PARSE_DEEP;
 }
 
