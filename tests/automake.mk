@@ -3,11 +3,16 @@
 # ---- make check: cmocka programs, no namespaces ---------------------------------
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/test-bpf-rows \
 	tests/test-upcall
 endif
 check_PROGRAMS += tests/fuzz-parse-replay
 TESTS = $(check_PROGRAMS)
 TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
+
+tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h
+tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
+$(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)
 
 tests_test_upcall_SOURCES = tests/test-upcall.c
 tests_test_upcall_LDADD = $(TESTS_LDADD)
