@@ -322,6 +322,7 @@ static const struct key_row key_rows[] = {
     { "key-udp6", UDP6 },
     { "key-sctp6", SCTP6 },
     { "key-icmp6", ICMP6 },
+    { "key-ipv6-class-and-label-ones", TCP6 "; at 14 6fffffff" },
     { "key-ipv6-hop-by-hop", TCP6 HOP },
     { "key-ipv6-destination", UDP6 DST },
     { "key-ipv6-authentication", TCP6 AH },
@@ -519,7 +520,8 @@ static const struct edit_row edit_rows[] = {
     { "set-ipv6-dst-routing-behind", UDP6 RH1 HOP "; csum",
       "set(ipv6(dst=2001:db8:2::88))" },
     { "set-ipv6-src-routing", TCP6 RH1 "; csum",
-      "set(ipv6(src=2001:db8:2::88))", SRC6(2001:db8:2::88, 6) TCP RH1 "; csum" },
+      "set(ipv6(src=2001:db8:2::88))",
+      SRC6(2001:db8:2::88, 6) TCP RH1 "; csum" },
 
     { "set-tcp-src", TCP4, "set(tcp(src=2000))" },
     { "set-tcp-dst", TCP4, "set(tcp(dst=8080))" },
@@ -537,7 +539,8 @@ static const struct edit_row edit_rows[] = {
     { "set-tcp-9000", TCP4 "; pay 8946", "set(tcp(src=2000,dst=8080))" },
     { "set-mark-and-priority", TCP4, "set(skb_mark(5)),set(skb_priority(6))" },
     { "thirty-actions", UDP4,
-#define FIVE_SETS "set(ipv4(ttl=1)),set(ipv4(ttl=2)),set(ipv4(ttl=3)),"                        "set(udp(src=5)),set(udp(dst=6))"
+#define FIVE_SETS "set(ipv4(ttl=1)),set(ipv4(ttl=2)),set(ipv4(ttl=3)),"      \
+                  "set(udp(src=5)),set(udp(dst=6))"
       FIVE_SETS "," FIVE_SETS "," FIVE_SETS "," FIVE_SETS "," FIVE_SETS ","
       FIVE_SETS },
 };
@@ -637,7 +640,9 @@ static const struct row rows[] = {
     { "set-ipv4-truncated", TCP4 "; cut 33", "!drop:MALFORMED",
       { "exact => set(ipv4(ttl=5)),9" } },
     { "headroom", TCP4, "~drop:HEADROOM",
-#define PUSH5 "push_vlan(vid=1,pcp=0),push_vlan(vid=1,pcp=0),"                             "push_vlan(vid=1,pcp=0),push_vlan(vid=1,pcp=0),"                             "push_vlan(vid=1,pcp=0)"
+#define PUSH5 "push_vlan(vid=1,pcp=0),push_vlan(vid=1,pcp=0),"               \
+              "push_vlan(vid=1,pcp=0),push_vlan(vid=1,pcp=0),"               \
+              "push_vlan(vid=1,pcp=0)"
 #define PUSH30 PUSH5 "," PUSH5 "," PUSH5 "," PUSH5 "," PUSH5 "," PUSH5
       { M4 "ipv4() => " PUSH30 ",recirc(1)",
         "recirc_id(1),in_port(1),eth(),eth_type(0x8100),vlan(vid=1,pcp=0),"
@@ -703,7 +708,8 @@ static const struct row rows[] = {
     { "recirc-eight-rounds", TCP4, "miss",
       { ROUND(0, 1), ROUND(1, 2), ROUND(2, 3), ROUND(3, 4), ROUND(4, 5),
         ROUND(5, 6), ROUND(6, 20) } },
-    { "recirc-limit", TCP4, "drop:RECIRC_LIMIT", { ROUND(0, 1), ROUND(1, 0) } },
+    { "recirc-limit", TCP4, "drop:RECIRC_LIMIT",
+      { ROUND(0, 1), ROUND(1, 0) } },
     { "recirc-hash", TCP4, "miss",
       { M4 "ipv4() => hash(5),recirc(1)" } },
     { "recirc-hash-output", UDP6, "9",
@@ -723,7 +729,8 @@ struct inject_row {
     uint64_t n_inject;
 };
 
-#define HDR(MODE, ...) { .magic = XDP_INJECT_MAGIC,                                                   .mode = XDP_INJECT_##MODE, __VA_ARGS__ }
+#define HDR(MODE, ...) { .magic = XDP_INJECT_MAGIC,                          \
+                         .mode = XDP_INJECT_##MODE, __VA_ARGS__ }
 
 static const struct inject_row inject_rows[] = {
     { "inject-output", "9", HDR(OUTPUT, .port = 9), 1000, 1 },

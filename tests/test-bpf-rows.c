@@ -129,7 +129,9 @@ clear_stats(void *aux OVS_UNUSED, uint32_t flow)
 static struct xdp_counters *
 cpu_counters(size_t cpu)
 {
-    return (void *) (cpus + cpu * bpf_map__value_size(pipeline->maps.xdp_cpus));
+    size_t size = bpf_map__value_size(pipeline->maps.xdp_cpus);
+
+    return (void *) (cpus + cpu * size);
 }
 
 static uint64_t
@@ -738,8 +740,9 @@ execute(struct dp_packet *packet, const struct nlattr *a)
 }
 
 static void
-model_upcall(struct outcome *o, const struct dp_packet *packet, uint32_t reason,
-             const struct row_flow *rf, uint32_t next_action, uint32_t depth)
+model_upcall(struct outcome *o, const struct dp_packet *packet,
+             uint32_t reason, const struct row_flow *rf, uint32_t next_action,
+             uint32_t depth)
 {
     o->has_frame = true;
     o->counters[XDP_COUNTER_UPCALL]++;
@@ -1016,8 +1019,8 @@ expect_frame(const struct outcome *o, const struct dp_packet *packet,
 }
 
 /* Runs one packet over the flows and compares all that comes out.  'want' may
- * begin with '~': a drop in place of what the model does; or '!': the same, and
- * Open vSwitch's functions cannot even run the actions of the first flow.
+ * begin with '~': a drop in place of what the model does; or '!': the same,
+ * and Open vSwitch's functions cannot even run the actions of the first flow.
  * "deep" is a packet that goes up without a lookup.  'expect', if nonnull, is
  * the packet that leaves. */
 static void
@@ -1611,8 +1614,8 @@ table_hash(const struct xdp_flow *flow, const struct xdp_mask *mask)
     return h ^ h >> 32;
 }
 
-/* A flow is found in each slot of both of its buckets, and only there; and what
- * has its tag there, but another key or mask, is not taken for it. */
+/* A flow is found in each slot of both of its buckets, and only there; and
+ * what has its tag there, but another key or mask, is not taken for it. */
 static void
 test_buckets(void **state OVS_UNUSED)
 {
