@@ -132,6 +132,15 @@ struct {
 	__type(value, struct xdp_port);
 } xdp_port_table SEC(".maps");
 
+/* Port number -> ingress policing.  Rates written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct xdp_policer);
+} xdp_policers SEC(".maps");
+
 /* Port number -> device, for redirection.  Written by userspace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);

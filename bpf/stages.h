@@ -7,6 +7,7 @@
 
 #include "actions.h"
 #include "lookup.h"
+#include "police.h"
 
 /* See parse.h. */
 int __noinline
@@ -95,11 +96,14 @@ process(ctx_t *ctx, struct xdp_cpu *c)
 static __always_inline int
 ingress(ctx_t *ctx)
 {
+	struct xdp_config *config = config_get();
 	struct xdp_cpu *c = cpu_get();
 
-	if (!c)
+	if (!c || !config)
 		return drop(XDP_DROP_INTERNAL);
 	count(c, XDP_COUNTER_RX);
+	if (config->n_policers && !police(c->key.in_port, ctx_len(ctx)))
+		return drop(XDP_DROP_POLICED);
 	c->key.recirc_id = 0;
 	ctx_metadata(ctx, &c->key);
 	c->key.dp_hash = 0;

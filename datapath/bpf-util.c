@@ -24,14 +24,18 @@ VLOG_DEFINE_THIS_MODULE(xdp_bpf);
 static int
 libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
 {
-    enum vlog_level vlevel = level == LIBBPF_DEBUG ? VLL_DBG : VLL_INFO;
+    enum vlog_level vlevel = (level == LIBBPF_DEBUG ? VLL_DBG
+                              : level == LIBBPF_INFO ? VLL_INFO : VLL_WARN);
 
     if (vlog_is_enabled(&this_module, vlevel)) {
-        char *line = xvasprintf(format, args);
+        char *text = xvasprintf(format, args);
+        size_t len = strlen(text);
 
-        line[strcspn(line, "\n")] = level == LIBBPF_DEBUG ? '\0' : ' ';
-        vlog(&this_module, vlevel, "%s", line);
-        free(line);
+        while (len && text[len - 1] == '\n') {
+            text[--len] = '\0';
+        }
+        vlog(&this_module, vlevel, "%s", text);
+        free(text);
     }
     return 0;
 }
@@ -79,14 +83,19 @@ bpf_util_reuse_maps(struct bpf_object *object, const char *dir)
         }
         path = xasprintf("%s/%s", dir, bpf_map__name(map));
         fd = bpf_obj_get(path);
-        free(path);
-        if (fd < 0) {
-            continue;
+        error = fd < 0 ? errno : -bpf_map__reuse_fd(map, fd);
+        if (fd >= 0) {
+            close(fd);
+        } else if (error == ENOENT) {
+            error = 0;
         }
-        error = bpf_map__reuse_fd(map, fd);
-        close(fd);
         if (error) {
-            return -error;
+            VLOG_ERR("cannot use the map pinned as %s (%s)", path,
+                     ovs_strerror(error));
+        }
+        free(path);
+        if (error) {
+            return error;
         }
     }
     return 0;

@@ -15,7 +15,8 @@ void bpf_util_init(void);
 /* Sums a per-CPU array map's elements of 'n_words' u64 at 'key'. */
 int bpf_util_read_percpu(int fd, uint32_t key, size_t n_words, uint64_t *sum);
 /* Makes each map of 'object' use the map pinned in 'dir' under its name, or
- * none if there is no such pin. */
+ * none if there is no such pin.  Any other reason why a pin cannot be used is an
+ * error, and logged. */
 int bpf_util_reuse_maps(struct bpf_object *object, const char *dir);
 /* Loads 'object'. */
 int bpf_util_load(struct bpf_object *object, const char *what);

@@ -15,33 +15,65 @@
 #include <string.h>
 #include <time.h>
 
+#include "bitmap.h"
+#include "hash.h"
+#include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/util.h"
+#include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
 
+VLOG_DEFINE_THIS_MODULE(xdp_flow_table);
+
 #define GRACE_MSEC 20
+/* What is done at most under one hold of the mutex: before an insertion, and
+ * else. */
+#define RECLAIM_SOME 16
+#define CHUNK 1024
 
 /* A stack of free numbers. */
 struct id_stack {
-    uint32_t *ids;
+    uint32_t *ids;              /* Room for all. */
     size_t n;
 };
 
-/* Numbers (flow indexes or op ranges) that wait for the end of their grace
- * period. */
-struct deferred {
-    struct ovs_list node;
-    long long int when;         /* time_msec() after which they are free. */
-    uint32_t flow;              /* Flow index; 0: only an op range. */
-    uint32_t ops_off;
-    uint32_t n_ops;             /* 0: no op range. */
+/* What waits for the end of a grace period. */
+enum deferred_type {
+    DEFERRED_FLOW,              /* A flow index and the flow's ops. */
+    DEFERRED_OPS,               /* 'n_ops' ops from 'id' on. */
+    DEFERRED_IDLE_MASK,         /* A mask id that had no flow, but may now. */
+    DEFERRED_MASK,              /* A mask id and its place in the list. */
+    DEFERRED_PLACE,             /* A place in the mask list. */
 };
 
-struct mask_ref {
+struct deferred {
+    long long int when;         /* time_msec() at which it is over. */
+    enum deferred_type type;
+    uint32_t id;
+    uint32_t n_ops;
+};
+
+/* The pool of ops is made of blocks; a range lies within one of them. */
+#define OPS_BLOCK 32
+#define N_OPS_BLOCKS (XDP_MAX_OPS / OPS_BLOCK)
+BUILD_ASSERT_DECL(OPS_BLOCK >= XDP_FLOW_MAX_OPS);
+BUILD_ASSERT_DECL(XDP_MAX_OPS % OPS_BLOCK == 0);
+
+struct ops_block {
+    struct ovs_list node;       /* In 'ops_fit', by its longest free run. */
+    uint32_t free;              /* One bit for each op. */
+};
+
+#define NO_PLACE UINT32_MAX
+
+/* A mask id.  Its mask, in 'maps.masks', has no words unless it is in use. */
+struct mask {
+    struct hmap_node node;      /* In 'masks', by mask_hash(); if in use. */
     uint32_t n_flows;           /* Flows that use the mask. */
-    uint32_t pos;               /* In mask_list. */
+    uint32_t place;             /* In mask_list. */
+    bool idle_queued;           /* There is a DEFERRED_IDLE_MASK of it. */
 };
 
 struct flow_table {
@@ -50,13 +82,18 @@ struct flow_table {
 
     struct id_stack free_flows OVS_GUARDED;
     struct id_stack free_masks OVS_GUARDED;
-    /* Free op ranges by length; what was never used starts at 'next_op'. */
-    struct id_stack free_ops[XDP_FLOW_MAX_OPS + 1] OVS_GUARDED;
-    uint32_t next_op OVS_GUARDED;
+    struct ops_block *ops_blocks OVS_GUARDED;
+    struct ovs_list ops_fit[OPS_BLOCK + 1] OVS_GUARDED;
+    uint64_t ops_fits OVS_GUARDED;          /* Bits: 'ops_fit' not empty. */
 
-    struct mask_ref *mask_refs OVS_GUARDED;
-    uint32_t n_masks OVS_GUARDED;
-    struct ovs_list deferred OVS_GUARDED;   /* Of struct deferred, by 'when'. */
+    struct mask *mask_ids OVS_GUARDED;      /* By mask id. */
+    struct hmap masks OVS_GUARDED;          /* Of struct mask. */
+    uint32_t n_places OVS_GUARDED;          /* In mask_list. */
+    unsigned long *holes OVS_GUARDED;       /* Bits: places that are free. */
+
+    /* A ring, by 'when'; 'deferred_mask' is its size less one. */
+    struct deferred *deferred OVS_GUARDED;
+    size_t deferred_head, deferred_tail, deferred_mask OVS_GUARDED;
     size_t n_flows OVS_GUARDED;
     uint8_t *live OVS_GUARDED;              /* By flow index: 1 if in use. */
 };
@@ -64,11 +101,6 @@ struct flow_table {
 static void
 id_push(struct id_stack *stack, uint32_t id)
 {
-    if (!(stack->n & (stack->n - 1)) || !stack->ids) {
-        size_t size = stack->n ? stack->n * 2 : 1;
-
-        stack->ids = xrealloc(stack->ids, size * sizeof *stack->ids);
-    }
     stack->ids[stack->n++] = id;
 }
 
@@ -167,158 +199,478 @@ store32(uint32_t *p, uint32_t value)
     __atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
-/* Masks. */
+/* Flow indexes. */
+
+/* Takes a free index, without the statistics of the flow that had it last, in
+ * this process or an earlier one. */
+static int
+flow_alloc(struct flow_table *ft, uint32_t *idx)
+    OVS_REQUIRES(ft->mutex)
+{
+    int error;
+
+    if (!ft->free_flows.n) {
+        return ENOSPC;
+    }
+    *idx = ft->free_flows.ids[ft->free_flows.n - 1];
+    error = ft->maps.clear_stats(ft->maps.aux, *idx);
+    if (!error) {
+        ft->free_flows.n--;
+    }
+    return error;
+}
+
+/* Deferral. */
+
+static void
+defer(struct flow_table *ft, enum deferred_type type, uint32_t id,
+      uint32_t n_ops)
+    OVS_REQUIRES(ft->mutex)
+{
+    if (ft->deferred_tail - ft->deferred_head > ft->deferred_mask) {
+        size_t size = ft->deferred_mask + 1;
+        struct deferred *ring = xmalloc(2 * size * sizeof *ring);
+
+        for (size_t i = 0; i < size; i++) {
+            ring[i] = ft->deferred[(ft->deferred_head + i) & (size - 1)];
+        }
+        free(ft->deferred);
+        ft->deferred = ring;
+        ft->deferred_head = 0;
+        ft->deferred_tail = size;
+        ft->deferred_mask = 2 * size - 1;
+    }
+    ft->deferred[ft->deferred_tail++ & ft->deferred_mask]
+        = (struct deferred) { time_msec() + GRACE_MSEC, type, id, n_ops };
+}
+
+/* Masks.
+ *
+ * A BPF reader takes the length of the list once and walks the places from the
+ * first on.  Hence a place gets another mask only a grace period after the
+ * last that had it, and a mask that moves to a hole further ahead is in both
+ * places for a grace period: a reader meets every mask that was there when it
+ * started and still is when it ends.
+ *
+ * A mask whose last flow goes stays for a while, as the next may soon come. */
+
+static uint32_t
+mask_hash(const struct xdp_mask *mask)
+{
+    return hash_words64((const uint64_t *) mask->bits, mask->n_words,
+                        hash_bytes(mask->words, mask->n_words, 0));
+}
+
+static struct mask *
+mask_find(const struct flow_table *ft, const struct xdp_mask *mask,
+          uint32_t hash)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct mask *m;
+
+    HMAP_FOR_EACH_WITH_HASH (m, node, hash, &ft->masks) {
+        const struct xdp_mask *other = &ft->maps.masks[m - ft->mask_ids];
+
+        if (other->n_words == mask->n_words
+            && !memcmp(other->words, mask->words, sizeof mask->words)
+            && !memcmp(other->bits, mask->bits, sizeof mask->bits)) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* Puts the mask into a hole of the list or at its end; false if it is full. */
+static bool
+mask_list_add(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint32_t place = bitmap_scan(ft->holes, true, 0, ft->n_places);
+
+    if (place >= XDP_MAX_MASKS) {
+        return false;
+    }
+    ft->mask_ids[id].place = place;
+    store64(&ft->maps.mask_list[place], id);
+    if (place < ft->n_places) {
+        bitmap_set0(ft->holes, place);
+    } else {
+        store32(&ft->maps.config->n_masks, ++ft->n_places);
+    }
+    return true;
+}
+
+/* Cuts holes off the end of the list, then moves masks from there to the other
+ * holes. */
+static void
+mask_list_compact(struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint32_t from, to;
+
+    while (ft->n_places && bitmap_is_set(ft->holes, ft->n_places - 1)) {
+        bitmap_set0(ft->holes, --ft->n_places);
+    }
+    store32(&ft->maps.config->n_masks, ft->n_places);
+    from = ft->n_places;
+    to = bitmap_scan(ft->holes, true, 0, from);
+    while (to < from) {
+        uint32_t id = ft->maps.mask_list[--from];
+
+        if (id && ft->mask_ids[id].place == from) {
+            store64(&ft->maps.mask_list[to], id);
+            ft->mask_ids[id].place = to;
+            bitmap_set0(ft->holes, to);
+            defer(ft, DEFERRED_PLACE, from, 0);
+            to = bitmap_scan(ft->holes, true, to, from);
+        }
+    }
+}
 
 /* The id of 'mask', which gets one when it has none; 0 if all are taken. */
 static uint32_t
 mask_ref(struct flow_table *ft, const struct xdp_mask *mask)
     OVS_REQUIRES(ft->mutex)
 {
+    uint32_t hash = mask_hash(mask);
+    struct mask *m = mask_find(ft, mask, hash);
     uint32_t id;
 
-    for (uint32_t i = 0; i < ft->n_masks; i++) {
-        id = ft->maps.mask_list[i];
-        if (!memcmp(&ft->maps.masks[id], mask, sizeof *mask)) {
-            ft->mask_refs[id].n_flows++;
-            return id;
-        }
+    if (m) {
+        m->n_flows++;
+        return m - ft->mask_ids;
     }
     if (!ft->free_masks.n) {
         return 0;
     }
-    id = ft->free_masks.ids[--ft->free_masks.n];
-    ft->maps.masks[id] = *mask;
-    ft->mask_refs[id] = (struct mask_ref) { .n_flows = 1, .pos = ft->n_masks };
-    store64(&ft->maps.mask_list[ft->n_masks], id);
-    store32(&ft->maps.config->n_masks, ++ft->n_masks);
+    /* Until now it has no words for a reader that has the id as a hint. */
+    id = ft->free_masks.ids[ft->free_masks.n - 1];
+    memcpy(ft->maps.masks[id].words, mask->words, sizeof mask->words);
+    memcpy(ft->maps.masks[id].bits, mask->bits, sizeof mask->bits);
+    store32(&ft->maps.masks[id].n_words, mask->n_words);
+    if (!mask_list_add(ft, id)) {
+        store32(&ft->maps.masks[id].n_words, 0);
+        return 0;
+    }
+    ft->free_masks.n--;
+    ft->mask_ids[id].n_flows = 1;
+    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
     return id;
 }
 
-/* The last mask is written over the one that goes before the list shrinks: for
- * a moment it is there twice, never missing. */
 static void
 mask_unref(struct flow_table *ft, uint32_t id)
     OVS_REQUIRES(ft->mutex)
 {
-    struct mask_ref *ref = &ft->mask_refs[id];
+    struct mask *m = &ft->mask_ids[id];
 
-    if (--ref->n_flows) {
-        return;
+    if (!--m->n_flows && !m->idle_queued) {
+        m->idle_queued = true;
+        defer(ft, DEFERRED_IDLE_MASK, id, 0);
     }
-    uint32_t last = ft->maps.mask_list[ft->n_masks - 1];
+}
 
-    store64(&ft->maps.mask_list[ref->pos], last);
-    ft->mask_refs[last].pos = ref->pos;
-    store32(&ft->maps.config->n_masks, --ft->n_masks);
-    id_push(&ft->free_masks, id);
+/* Removes a mask that has no flow. */
+static void
+mask_remove(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    struct mask *m = &ft->mask_ids[id];
+
+    hmap_remove(&ft->masks, &m->node);
+    store64(&ft->maps.mask_list[m->place], 0);
+    store32(&ft->maps.masks[id].n_words, 0);
+    defer(ft, DEFERRED_MASK, id, 0);
 }
 
 /* Ops. */
 
-static int
-ops_alloc(struct flow_table *ft, size_t n_ops, uint32_t *offp)
+/* Bits of the ops [off, off + n) in their block. */
+static uint32_t
+ops_bits(uint32_t off, uint32_t n)
+{
+    return ((UINT64_C(1) << n) - 1) << off % OPS_BLOCK;
+}
+
+static void
+ops_block_insert(struct flow_table *ft, struct ops_block *block)
     OVS_REQUIRES(ft->mutex)
 {
-    struct id_stack *stack = &ft->free_ops[n_ops];
+    int run = 0;
 
-    if (!n_ops) {
-        *offp = 0;
-    } else if (stack->n) {
-        *offp = stack->ids[--stack->n];
-    } else if (ft->next_op + n_ops <= XDP_MAX_OPS) {
-        *offp = ft->next_op;
-        ft->next_op += n_ops;
-    } else {
-        return ENOSPC;
+    for (uint32_t bits = block->free; bits; bits &= bits << 1) {
+        run++;
     }
-    return 0;
+    ovs_list_push_front(&ft->ops_fit[run], &block->node);
+    ft->ops_fits |= UINT64_C(1) << run;
 }
 
+/* Turns ops from free to used, or back. */
 static void
-defer(struct flow_table *ft, uint32_t flow, __u64 ops)
+ops_flip(struct flow_table *ft, uint32_t off, uint32_t n)
     OVS_REQUIRES(ft->mutex)
 {
-    struct deferred *d = xmalloc(sizeof *d);
+    struct ops_block *block = &ft->ops_blocks[off / OPS_BLOCK];
 
-    d->when = time_msec() + GRACE_MSEC;
-    d->flow = flow;
-    d->ops_off = ops >> 32;
-    d->n_ops = ops;
-    ovs_list_push_back(&ft->deferred, &d->node);
+    ovs_list_remove(&block->node);
+    block->free ^= ops_bits(off, n);
+    ops_block_insert(ft, block);
 }
 
 static void
-reclaim(struct flow_table *ft, bool all)
+ops_init(struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    ft->ops_blocks = xmalloc(N_OPS_BLOCKS * sizeof *ft->ops_blocks);
+    for (size_t i = 0; i < ARRAY_SIZE(ft->ops_fit); i++) {
+        ovs_list_init(&ft->ops_fit[i]);
+    }
+    for (int i = N_OPS_BLOCKS - 1; i >= 0; i--) {
+        ft->ops_blocks[i].free = UINT32_MAX;
+        ops_block_insert(ft, &ft->ops_blocks[i]);
+    }
+}
+
+/* Takes 'n' ops in a row from the block that they fit into best. */
+static int
+ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint64_t fits;
+
+    *offp = 0;
+    if (!n) {
+        return 0;
+    }
+    while ((fits = ft->ops_fits >> n << n)) {
+        int run = raw_ctz(fits);
+
+        if (ovs_list_is_empty(&ft->ops_fit[run])) {
+            ft->ops_fits &= ~(UINT64_C(1) << run);
+            continue;
+        }
+
+        struct ops_block *block = CONTAINER_OF(ft->ops_fit[run].next,
+                                               struct ops_block, node);
+        uint32_t starts = block->free;
+
+        for (uint32_t i = 1; i < n; i++) {
+            starts &= starts >> 1;
+        }
+        *offp = (block - ft->ops_blocks) * OPS_BLOCK + raw_ctz(starts);
+        ops_flip(ft, *offp, n);
+        return 0;
+    }
+    return ENOSPC;
+}
+
+static void
+release(struct flow_table *ft, const struct deferred *d)
+    OVS_REQUIRES(ft->mutex)
+{
+    switch (d->type) {
+    case DEFERRED_FLOW: {
+        __u64 ops = ft->maps.flows[d->id].ops;
+
+        ops_flip(ft, ops >> 32, ops);
+        id_push(&ft->free_flows, d->id);
+        break;
+    }
+    case DEFERRED_OPS:
+        ops_flip(ft, d->id, d->n_ops);
+        break;
+    case DEFERRED_IDLE_MASK:
+        ft->mask_ids[d->id].idle_queued = false;
+        if (!ft->mask_ids[d->id].n_flows) {
+            mask_remove(ft, d->id);
+        }
+        break;
+    case DEFERRED_MASK:
+        id_push(&ft->free_masks, d->id);
+        bitmap_set1(ft->holes, ft->mask_ids[d->id].place);
+        break;
+    case DEFERRED_PLACE:
+        bitmap_set1(ft->holes, d->id);
+        break;
+    }
+}
+
+/* Releases at most 'max' of what has waited long enough; true if there is
+ * more. */
+static bool
+reclaim(struct flow_table *ft, size_t max)
     OVS_REQUIRES(ft->mutex)
 {
     long long int now = time_msec();
-    struct deferred *d;
+    bool places = false, more = true;
 
-    LIST_FOR_EACH_SAFE (d, node, &ft->deferred) {
-        if (!all && d->when > now) {
+    while (max--) {
+        struct deferred d
+            = ft->deferred[ft->deferred_head & ft->deferred_mask];
+
+        if (ft->deferred_head == ft->deferred_tail || d.when > now) {
+            more = false;
             break;
         }
-        if (d->n_ops) {
-            id_push(&ft->free_ops[d->n_ops], d->ops_off);
-        }
-        if (d->flow) {
-            ft->maps.clear_stats(ft->maps.aux, d->flow);
-            id_push(&ft->free_flows, d->flow);
-        }
-        ovs_list_remove(&d->node);
-        free(d);
+        ft->deferred_head++;
+        places |= d.type == DEFERRED_MASK || d.type == DEFERRED_PLACE;
+        release(ft, &d);
     }
+    if (places) {
+        mask_list_compact(ft);
+    }
+    return more;
 }
 
 /* Creation and adoption. */
 
-static void
-adopt_flow(struct flow_table *ft, uint32_t idx)
+/* True if the flow's ops are a range of one block, known, and no other
+ * flow's. */
+static bool
+ops_can_adopt(const struct flow_table *ft, __u64 ops)
     OVS_REQUIRES(ft->mutex)
 {
-    const struct xdp_flow *flow = &ft->maps.flows[idx];
-    uint32_t end = (flow->ops >> 32) + (uint32_t) flow->ops;
+    uint32_t off = ops >> 32, n = ops;
 
-    ft->live[idx] = 1;
-    ft->n_flows++;
-    ft->mask_refs[flow->mask_id].n_flows++;
-    ft->next_op = MAX(ft->next_op, end);
+    if (n > XDP_FLOW_MAX_OPS || off >= XDP_MAX_OPS
+        || off % OPS_BLOCK + n > OPS_BLOCK
+        || ops_bits(off, n) & ~ft->ops_blocks[off / OPS_BLOCK].free) {
+        return false;
+    }
+    for (uint32_t i = off; i < off + n; i++) {
+        if (ft->maps.ops[i].type >= XDP_OP_N) {
+            return false;
+        }
+    }
+    return true;
 }
 
+static bool
+mask_is_valid(const struct xdp_mask *mask)
+{
+    if (!mask->n_words || mask->n_words > XDP_KEY_WORDS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
+        if (i >= mask->n_words
+            ? mask->words[i] || mask->bits[i]
+            : mask->words[i] >= XDP_KEY_WORDS || !mask->bits[i]
+              || (i && mask->words[i] <= mask->words[i - 1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes the mask 'id' over.  False if there is an equal one already. */
+static bool
+mask_adopt(struct flow_table *ft, uint32_t id)
+    OVS_REQUIRES(ft->mutex)
+{
+    const struct xdp_mask *mask = &ft->maps.masks[id];
+    uint32_t hash = mask_hash(mask);
+    const struct mask *m = mask_find(ft, mask, hash);
+
+    if (m) {
+        return m == &ft->mask_ids[id];
+    }
+    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
+    return true;
+}
+
+/* Takes over the flow that 'slot' refers to.  False if its key is not found
+ * there first (the bucket, the hash, the key or its mask is wrong, or it is
+ * there twice), or if its mask or ops are damaged or another flow's. */
+static bool
+flow_adopt(struct flow_table *ft, __u64 *slot)
+    OVS_REQUIRES(ft->mutex)
+{
+    uint32_t idx = *slot;
+    const struct xdp_flow *flow = &ft->maps.flows[idx];
+    __u64 key[XDP_KEY_WORDS] = { 0 };
+    const struct xdp_mask *mask;
+    __u64 hash;
+
+    if (!flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
+        return false;
+    }
+    mask = &ft->maps.masks[flow->mask_id];
+    if (!mask_is_valid(mask)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < mask->n_words; i++) {
+        key[mask->words[i]] = flow->key[mask->words[i]] & mask->bits[i];
+    }
+    hash = masked_key_hash(key, mask, flow->mask_id);
+    if (find_slot(ft, key, flow->mask_id, hash) != slot
+        || !ops_can_adopt(ft, flow->ops) || !mask_adopt(ft, flow->mask_id)) {
+        return false;
+    }
+    ft->live[idx] = 1;
+    ft->n_flows++;
+    ft->mask_ids[flow->mask_id].n_flows++;
+    ops_flip(ft, flow->ops >> 32, flow->ops);
+    return true;
+}
+
+/* Leaves in the list each mask that has flows, once. */
+static void
+mask_list_adopt(struct flow_table *ft)
+    OVS_REQUIRES(ft->mutex)
+{
+    ft->n_places = MIN(ft->maps.config->n_masks, XDP_MAX_MASKS);
+    for (uint32_t place = 0; place < ft->n_places; place++) {
+        __u64 id = ft->maps.mask_list[place];
+
+        if (id < XDP_MAX_MASKS && ft->mask_ids[id].n_flows
+            && ft->mask_ids[id].place == NO_PLACE) {
+            ft->mask_ids[id].place = place;
+        } else {
+            store64(&ft->maps.mask_list[place], 0);
+            bitmap_set1(ft->holes, place);
+        }
+    }
+    for (uint32_t id = 0; id < XDP_MAX_MASKS; id++) {
+        if (!ft->mask_ids[id].n_flows) {
+            store32(&ft->maps.masks[id].n_words, 0);
+        } else if (ft->mask_ids[id].place == NO_PLACE) {
+            mask_list_add(ft, id);
+        }
+    }
+    mask_list_compact(ft);
+}
+
+/* The process that wrote the table may have ended between any two stores:
+ * masks without flows, a mask in two places of the list, ranges of ops and
+ * flows that nothing refers to.  What should not be is removed as well. */
 static void
 adopt(struct flow_table *ft)
     OVS_REQUIRES(ft->mutex)
 {
-    for (uint32_t b = 0; b < XDP_BUCKETS; b++) {
-        for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
-            uint32_t idx = ft->maps.buckets[b].slots[i];
-            const struct xdp_flow *flow = &ft->maps.flows[idx];
+    size_t n_removed = 0;
 
-            if (!idx) {
-                continue;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t b = 0; b < XDP_BUCKETS; b++) {
+            for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
+                __u64 *slot = &ft->maps.buckets[b].slots[i];
+                uint32_t idx = *slot;
+
+                /* Indexes first: find_slot() relies on them. */
+                if (*slot && (pass ? !flow_adopt(ft, slot)
+                              : !idx || idx >= XDP_MAX_FLOWS)) {
+                    store64(slot, 0);
+                    n_removed++;
+                }
             }
-            if (idx >= XDP_MAX_FLOWS || ft->live[idx] || !flow->mask_id
-                || flow->mask_id >= XDP_MAX_MASKS
-                || (uint32_t) flow->ops > XDP_FLOW_MAX_OPS
-                || (flow->ops >> 32) + (uint32_t) flow->ops > XDP_MAX_OPS) {
-                store64(&ft->maps.buckets[b].slots[i], 0);
-                continue;
-            }
-            adopt_flow(ft, idx);
         }
     }
-    /* Masks without a flow go; the list is rewritten in its order. */
-    for (uint32_t i = 0; i < MIN(ft->maps.config->n_masks, XDP_MAX_MASKS);
-         i++) {
-        uint32_t id = ft->maps.mask_list[i];
-
-        if (id && id < XDP_MAX_MASKS && ft->mask_refs[id].n_flows
-            && (!ft->n_masks || ft->mask_refs[id].pos != UINT32_MAX)) {
-            ft->mask_refs[id].pos = ft->n_masks;
-            store64(&ft->maps.mask_list[ft->n_masks++], id);
-        }
+    mask_list_adopt(ft);
+    if (n_removed) {
+        VLOG_WARN("removed %"PRIuSIZE" damaged entries from the flow table",
+                  n_removed);
     }
-    store32(&ft->maps.config->n_masks, ft->n_masks);
+    /* Programs may still read what has just become free. */
+    xnanosleep_no_quiesce(GRACE_MSEC * 1000000);
 }
 
 int
@@ -329,16 +681,22 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
 
     ovs_mutex_init(&ft->mutex);
     ft->maps = *maps;
-    ft->mask_refs = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_refs);
+    ft->free_flows.ids = xmalloc(XDP_MAX_FLOWS * sizeof(uint32_t));
+    ft->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
+    ft->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_ids);
+    for (uint32_t i = 0; i < XDP_MAX_MASKS; i++) {
+        ft->mask_ids[i].place = NO_PLACE;
+    }
+    hmap_init(&ft->masks);
+    ft->holes = bitmap_allocate(XDP_MAX_MASKS);
     ft->live = xzalloc(XDP_MAX_FLOWS);
-    ovs_list_init(&ft->deferred);
+    ft->deferred_mask = 1023;
+    ft->deferred = xmalloc(1024 * sizeof *ft->deferred);
 
     ovs_mutex_lock(&ft->mutex);
+    ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
-    } else {
-        maps->config->n_masks = 0;
-        memset(maps->buckets, 0, XDP_BUCKETS * sizeof *maps->buckets);
     }
     for (uint32_t i = XDP_MAX_FLOWS - 1; i > 0; i--) {
         if (!ft->live[i]) {
@@ -346,7 +704,7 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
         }
     }
     for (uint32_t i = XDP_MAX_MASKS - 1; i > 0; i--) {
-        if (!ft->mask_refs[i].n_flows) {
+        if (!ft->mask_ids[i].n_flows) {
             id_push(&ft->free_masks, i);
         }
     }
@@ -361,15 +719,13 @@ flow_table_destroy(struct flow_table *ft)
     if (!ft) {
         return;
     }
-    ovs_mutex_lock(&ft->mutex);
-    reclaim(ft, true);
-    ovs_mutex_unlock(&ft->mutex);
-    for (size_t i = 0; i < ARRAY_SIZE(ft->free_ops); i++) {
-        free(ft->free_ops[i].ids);
-    }
+    free(ft->ops_blocks);
     free(ft->free_flows.ids);
     free(ft->free_masks.ids);
-    free(ft->mask_refs);
+    free(ft->mask_ids);
+    hmap_destroy(&ft->masks);
+    free(ft->holes);
+    free(ft->deferred);
     free(ft->live);
     ovs_mutex_destroy(&ft->mutex);
     free(ft);
@@ -380,14 +736,14 @@ flow_table_destroy(struct flow_table *ft)
 static int
 insert__(struct flow_table *ft, const __u64 *words,
          const struct xdp_mask *mask, const struct xdp_op *ops, size_t n_ops,
-         uint32_t flags, uint32_t *flowp)
+         uint32_t *flowp)
     OVS_REQUIRES(ft->mutex)
 {
     uint32_t mask_id, idx, off;
     __u64 hash, *slot;
     int error = ENOSPC;
 
-    reclaim(ft, false);
+    reclaim(ft, RECLAIM_SOME);
     mask_id = mask_ref(ft, mask);
     if (!mask_id) {
         return ENOSPC;
@@ -400,20 +756,23 @@ insert__(struct flow_table *ft, const __u64 *words,
         goto error;
     }
     slot = find_free_slot(ft, hash);
-    if (!slot || !ft->free_flows.n) {
+    if (!slot) {
         goto error;
     }
     error = ops_alloc(ft, n_ops, &off);
     if (error) {
         goto error;
     }
-    idx = ft->free_flows.ids[--ft->free_flows.n];
+    error = flow_alloc(ft, &idx);
+    if (error) {
+        ops_flip(ft, off, n_ops);
+        goto error;
+    }
 
     struct xdp_flow *flow = &ft->maps.flows[idx];
 
     memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
     flow->mask_id = mask_id;
-    flow->flags = flags;
     flow->ops = (__u64) off << 32 | n_ops;
     memcpy(flow->key, words, sizeof flow->key);
     store64(slot, hash >> 32 << 32 | idx);
@@ -430,8 +789,7 @@ error:
 int
 flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
                   const struct xdp_flow_key *mask_,
-                  const struct xdp_op *ops, size_t n_ops, uint32_t flags,
-                  uint32_t *flowp)
+                  const struct xdp_op *ops, size_t n_ops, uint32_t *flowp)
 {
     __u64 words[XDP_KEY_WORDS], bits[XDP_KEY_WORDS];
     struct xdp_mask mask;
@@ -451,14 +809,14 @@ flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
     }
 
     ovs_mutex_lock(&ft->mutex);
-    error = insert__(ft, words, &mask, ops, n_ops, flags, flowp);
+    error = insert__(ft, words, &mask, ops, n_ops, flowp);
     ovs_mutex_unlock(&ft->mutex);
     return error;
 }
 
 int
 flow_table_modify(struct flow_table *ft, uint32_t idx,
-                  const struct xdp_op *ops, size_t n_ops, uint32_t flags)
+                  const struct xdp_op *ops, size_t n_ops)
 {
     uint32_t off;
     int error;
@@ -470,7 +828,7 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
     if (idx >= XDP_MAX_FLOWS || !ft->live[idx]) {
         error = ENOENT;
     } else {
-        reclaim(ft, false);
+        reclaim(ft, RECLAIM_SOME);
         error = ops_alloc(ft, n_ops, &off);
     }
     if (!error) {
@@ -479,8 +837,7 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
 
         memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
         store64(&flow->ops, (__u64) off << 32 | n_ops);
-        store32(&flow->flags, flags);
-        defer(ft, 0, old);
+        defer(ft, DEFERRED_OPS, old >> 32, old);
     }
     ovs_mutex_unlock(&ft->mutex);
     return error;
@@ -505,7 +862,7 @@ delete__(struct flow_table *ft, uint32_t idx)
     ft->live[idx] = 0;
     ft->n_flows--;
     mask_unref(ft, flow->mask_id);
-    defer(ft, idx, flow->ops);
+    defer(ft, DEFERRED_FLOW, idx, 0);
     return 0;
 }
 
@@ -527,13 +884,15 @@ flow_table_delete(struct flow_table *ft, uint32_t idx,
 int
 flow_table_flush(struct flow_table *ft)
 {
-    ovs_mutex_lock(&ft->mutex);
-    for (uint32_t idx = 1; ft->n_flows && idx < XDP_MAX_FLOWS; idx++) {
-        if (ft->live[idx]) {
-            delete__(ft, idx);
+    for (uint32_t start = 0; start < XDP_MAX_FLOWS; start += CHUNK) {
+        ovs_mutex_lock(&ft->mutex);
+        for (uint32_t idx = start; idx < start + CHUNK; idx++) {
+            if (ft->live[idx]) {
+                delete__(ft, idx);
+            }
         }
+        ovs_mutex_unlock(&ft->mutex);
     }
-    ovs_mutex_unlock(&ft->mutex);
     return 0;
 }
 
@@ -553,9 +912,13 @@ flow_table_zero_stats(struct flow_table *ft, uint32_t idx)
 void
 flow_table_run(struct flow_table *ft)
 {
-    ovs_mutex_lock(&ft->mutex);
-    reclaim(ft, false);
-    ovs_mutex_unlock(&ft->mutex);
+    bool more;
+
+    do {
+        ovs_mutex_lock(&ft->mutex);
+        more = reclaim(ft, CHUNK);
+        ovs_mutex_unlock(&ft->mutex);
+    } while (more);
 }
 
 size_t
@@ -577,7 +940,7 @@ flow_table_n_masks(const struct flow_table *ft_)
     size_t n;
 
     ovs_mutex_lock(&ft->mutex);
-    n = ft->n_masks;
+    n = hmap_count(&ft->masks);
     ovs_mutex_unlock(&ft->mutex);
     return n;
 }
@@ -587,8 +950,10 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
 {
     for (uint32_t idx = 1; idx < XDP_MAX_FLOWS; idx++) {
         const struct xdp_flow *flow = &ft->maps.flows[idx];
-        struct xdp_flow_key key, mask;
+        struct xdp_op ops[XDP_FLOW_MAX_OPS];
         __u64 bits[XDP_KEY_WORDS] = { 0 };
+        struct xdp_flow_key key, mask;
+        uint32_t n_ops = 0;
         bool live;
 
         ovs_mutex_lock(&ft->mutex);
@@ -596,16 +961,17 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
         if (live) {
             const struct xdp_mask *m = &ft->maps.masks[flow->mask_id];
 
-            for (uint32_t i = 0; i < MIN(m->n_words, XDP_KEY_WORDS); i++) {
-                bits[m->words[i] % XDP_KEY_WORDS] = m->bits[i];
+            for (uint32_t i = 0; i < m->n_words; i++) {
+                bits[m->words[i]] = m->bits[i];
             }
+            memcpy(&key, flow->key, sizeof key);
+            memcpy(&mask, bits, sizeof mask);
+            n_ops = flow->ops;
+            memcpy(ops, &ft->maps.ops[flow->ops >> 32], n_ops * sizeof *ops);
         }
         ovs_mutex_unlock(&ft->mutex);
         if (live) {
-            memcpy(&key, flow->key, sizeof key);
-            memcpy(&mask, bits, sizeof mask);
-            cb(idx, &key, &mask, flow->flags, &ft->maps.ops[flow->ops >> 32],
-               (uint32_t) flow->ops, aux);
+            cb(idx, &key, &mask, ops, n_ops, aux);
         }
     }
 }

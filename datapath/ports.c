@@ -40,6 +40,7 @@ struct xdp_ports {
     /* By port number; NULL if there is none. */
     struct xdp_port_info *infos[XDP_MAX_PORTS] OVS_GUARDED;
     uint64_t seq OVS_GUARDED;
+    uint32_t n_policers OVS_GUARDED;    /* Ports with a policer. */
 };
 
 static void
@@ -136,7 +137,8 @@ publish(struct xdp_ports *ports, uint32_t port_no,
 
     if (info) {
         new.port.ifindex = info->ifindex;
-        new.port.flags = info->mode == XDP_PORT_TC ? XDP_PORT_F_STACK : 0;
+        new.port.flags = (info->mode == XDP_PORT_TC || info->qdisc
+                          ? XDP_PORT_F_STACK : 0);
         if (bpf_map_update_elem(ports->devmap_fd, &port_no, &new.port.ifindex,
                                 BPF_ANY)
             || bpf_map_update_elem(ports->info_fd, &port_no, info, BPF_ANY)) {
@@ -153,6 +155,30 @@ publish(struct xdp_ports *ports, uint32_t port_no,
     return error;
 }
 
+static bool
+is_policed(const struct xdp_policer *p)
+{
+    return p->bytes.cost || p->packets.cost;
+}
+
+static void
+set_policer(struct xdp_ports *ports, uint32_t port_no,
+            const struct xdp_policer *new)
+    OVS_REQUIRES(ports->mutex)
+{
+    struct xdp_policer *p = &xdp_dp_policers(ports->dp)[port_no];
+
+    if (p->bytes.cost == new->bytes.cost
+        && p->bytes.burst == new->bytes.burst
+        && p->packets.cost == new->packets.cost
+        && p->packets.burst == new->packets.burst) {
+        return;
+    }
+    ports->n_policers += is_policed(new) - is_policed(p);
+    *p = *new;
+    xdp_dp_set_n_policers(ports->dp, ports->n_policers);
+}
+
 static void
 forget(struct xdp_ports *ports, const struct xdp_port_info *info)
     OVS_REQUIRES(ports->mutex)
@@ -160,6 +186,7 @@ forget(struct xdp_ports *ports, const struct xdp_port_info *info)
     uint32_t port_no = info->port_no;
 
     publish(ports, port_no, NULL);
+    set_policer(ports, port_no, &(struct xdp_policer) { .bytes.cost = 0 });
     detach(ports, info);
     free(ports->infos[port_no]);
     ports->infos[port_no] = NULL;
@@ -195,6 +222,7 @@ adopt(struct xdp_ports *ports)
     for (uint32_t port_no = 0; port_no < XDP_MAX_PORTS; port_no++) {
         struct xdp_port_info info;
 
+        ports->n_policers += is_policed(&xdp_dp_policers(ports->dp)[port_no]);
         if (bpf_map_lookup_elem(ports->info_fd, &port_no, &info)) {
             continue;
         }
@@ -525,6 +553,54 @@ xdp_ports_set_mode(struct xdp_ports *ports, uint32_t port_no,
     ovs_mutex_lock(&ports->mutex);
     if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
         error = set_mode__(ports, ports->infos[port_no], wanted);
+    }
+    ovs_mutex_unlock(&ports->mutex);
+    return error;
+}
+
+/* One frame may always pass when 'burst' is 0; 'unit' is 'cost''s part of a
+ * ns. */
+static struct xdp_rate
+make_rate(uint64_t rate, uint64_t burst, uint64_t unit)
+{
+    struct xdp_rate r = { .cost = 0 };
+
+    if (rate) {
+        r.cost = MAX(unit * 1000000000 / rate, 1);
+        r.burst = burst * r.cost / unit;
+    }
+    return r;
+}
+
+int
+xdp_ports_set_policing(struct xdp_ports *ports, uint32_t port_no,
+                       uint64_t byte_rate, uint64_t byte_burst,
+                       uint64_t packet_rate, uint64_t packet_burst)
+{
+    struct xdp_policer policer = {
+        .bytes = make_rate(byte_rate, byte_burst, 1024),
+        .packets = make_rate(packet_rate, packet_burst, 1),
+    };
+    int error = ENODEV;
+
+    ovs_mutex_lock(&ports->mutex);
+    if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
+        set_policer(ports, port_no, &policer);
+        error = 0;
+    }
+    ovs_mutex_unlock(&ports->mutex);
+    return error;
+}
+
+int
+xdp_ports_set_qdisc(struct xdp_ports *ports, uint32_t port_no, bool qdisc)
+{
+    int error = ENODEV;
+
+    ovs_mutex_lock(&ports->mutex);
+    if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
+        ports->infos[port_no]->qdisc = qdisc;
+        error = publish(ports, port_no, ports->infos[port_no]);
     }
     ovs_mutex_unlock(&ports->mutex);
     return error;

@@ -24,6 +24,7 @@ struct xdp_port_info {
     enum xdp_port_mode wanted;
     enum xdp_port_mode mode;        /* In effect: not AUTO. */
     char reason[128];               /* Why, for status and log. */
+    bool qdisc;             /* Its frames have to pass the device's qdisc. */
 };
 
 /* A frame with one of these unfinished cannot be forwarded by XDP alone: whoever
@@ -49,6 +50,14 @@ int xdp_ports_del(struct xdp_ports *, uint32_t port_no);
  * mode if that is not possible.  Groups have to be made anew then. */
 int xdp_ports_set_mode(struct xdp_ports *, uint32_t port_no,
                        enum xdp_port_mode wanted);
+/* Sets ingress policing: rates per second, 0 for no limit, and bursts, of bytes
+ * and packets. */
+int xdp_ports_set_policing(struct xdp_ports *, uint32_t port_no,
+                           uint64_t byte_rate, uint64_t byte_burst,
+                           uint64_t packet_rate, uint64_t packet_burst);
+/* Makes frames for the port take the network stack, and so the device's qdisc,
+ * also if it is in XDP mode.  Groups have to be made anew then. */
+int xdp_ports_set_qdisc(struct xdp_ports *, uint32_t port_no, bool qdisc);
 /* ENODEV if there is none. */
 int xdp_ports_get(const struct xdp_ports *, uint32_t port_no,
                   struct xdp_port_info *);

@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +24,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "openvswitch/vlog.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(xdp_rtnl);
 
 /* libnl's errors are negative NLE_* numbers. */
 static int
@@ -114,16 +119,28 @@ rtnl_link_delete_by_name(const char *name)
     return link_change(name, NULL);
 }
 
-int
-rtnl_set_up(const char *name)
+static int
+set_flags(const char *name, unsigned int flags)
 {
     struct rtnl_link *change = rtnl_link_alloc();
     int error;
 
-    rtnl_link_set_flags(change, IFF_UP);
+    rtnl_link_set_flags(change, flags);
     error = link_change(name, change);
     rtnl_link_put(change);
     return error;
+}
+
+int
+rtnl_set_up(const char *name)
+{
+    return set_flags(name, IFF_UP);
+}
+
+int
+rtnl_set_noarp(const char *name)
+{
+    return set_flags(name, IFF_NOARP);
 }
 
 int
@@ -179,42 +196,85 @@ ethtool(const char *name, void *data)
     return error;
 }
 
-int
-rtnl_set_offloads_for_xdp(const char *name)
+/* Logs a setting that 'name' does not take. */
+static int
+offload_failed(const char *name, const char *offload, bool on, int error)
 {
-    static const struct { uint32_t cmd; uint32_t on; } settings[] = {
-        { ETHTOOL_STXCSUM, 0 }, { ETHTOOL_SSG, 0 }, { ETHTOOL_STSO, 0 },
-        { ETHTOOL_SGSO, 0 }, { ETHTOOL_SGRO, 1 },
-    };
-    struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
-    int error = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-        struct ethtool_value value = { settings[i].cmd, settings[i].on };
-        int retval = ethtool(name, &value);
-
-        error = error ? error : retval;
-    }
-    if (!ethtool(name, &flags)) {
-        flags.cmd = ETHTOOL_SFLAGS;
-        flags.data &= ~(ETH_FLAG_TXVLAN | ETH_FLAG_LRO);
-        ethtool(name, &flags);
-    }
+    VLOG_WARN("%s: cannot turn %s %s (%s)", name, offload, on ? "on" : "off",
+              ovs_strerror(error));
     return error;
 }
 
+static int
+set_offload(const char *name, uint32_t cmd, bool on, const char *offload)
+{
+    struct ethtool_value value = { cmd, on };
+    int error = ethtool(name, &value);
+
+    return error ? offload_failed(name, offload, on, error) : 0;
+}
+
+int
+rtnl_set_gro(const char *name, bool on)
+{
+    return set_offload(name, ETHTOOL_SGRO, on, "GRO");
+}
+
+int
+rtnl_set_offloads_for_xdp(const char *name)
+{
+    static const struct { uint32_t cmd; const char *name; } off[] = {
+        { ETHTOOL_STXCSUM, "transmit checksums" },
+        { ETHTOOL_SSG, "scatter-gather" },
+        { ETHTOOL_STSO, "TSO" },
+        { ETHTOOL_SGSO, "GSO" },
+    };
+    struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+    int error = rtnl_set_gro(name, true);
+    int retval;
+
+    for (size_t i = 0; i < ARRAY_SIZE(off); i++) {
+        retval = set_offload(name, off[i].cmd, false, off[i].name);
+        error = error ? error : retval;
+    }
+    retval = ethtool(name, &flags);
+    if (!retval) {
+        flags.cmd = ETHTOOL_SFLAGS;
+        flags.data &= ~(ETH_FLAG_TXVLAN | ETH_FLAG_LRO);
+        retval = ethtool(name, &flags);
+    }
+    if (retval) {
+        offload_failed(name, "VLAN insertion and LRO", false, retval);
+    }
+    return error ? error : retval;
+}
+
+/* Either of both is enough.  Neither can be done, nor has to be, on a kernel
+ * without IPv6. */
 void
 rtnl_disable_ipv6(const char *name)
 {
+    struct rtnl_link *change = rtnl_link_alloc();
     char path[128];
-    int fd;
+    int error, fd;
+
+    rtnl_link_inet6_set_addr_gen_mode(change, IN6_ADDR_GEN_MODE_NONE);
+    error = link_change(name, change);
+    rtnl_link_put(change);
 
     snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
              name);
     fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
-        ignore(write(fd, "1", 1));
+        if (write(fd, "1", 1) == 1) {
+            error = 0;
+        }
         close(fd);
+    } else if (errno == ENOENT) {
+        error = 0;
+    }
+    if (error) {
+        VLOG_WARN("%s: cannot turn IPv6 off (%s)", name, ovs_strerror(error));
     }
 }
 

@@ -2,7 +2,8 @@
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
  * What the datapath does to network devices, by rtnetlink (libnl) and ethtool.
- * All return 0 or a positive errno and log nothing. */
+ * All return 0 or a positive errno; only offloads and IPv6 that cannot be
+ * turned off, and the like, are logged, as callers go on without. */
 #ifndef RTNL_H
 #define RTNL_H 1
 
@@ -14,11 +15,15 @@ int rtnl_veth_create(const char *name, const char *peer, unsigned n_queues);
 int rtnl_link_delete_by_name(const char *name);
 int rtnl_set_up(const char *name);
 int rtnl_set_mtu(const char *name, unsigned int mtu);
+/* Keeps neighbour discovery of IPv4 off 'name'. */
+int rtnl_set_noarp(const char *name);
 /* True if 'name' is a veth whose other end is 'peer'. */
 bool rtnl_is_veth_pair(const char *name, const char *peer);
 /* Turns transmit checksums, segmentation and VLAN offload off, GRO on: frames
  * of 'name' then reach an XDP program on its peer whole. */
 int rtnl_set_offloads_for_xdp(const char *name);
+/* Attaching an XDP program to a veth turns GRO on. */
+int rtnl_set_gro(const char *name, bool on);
 /* Keeps the kernel from sending IPv6 frames of its own on 'name'. */
 void rtnl_disable_ipv6(const char *name);
 /* The kind of virtual device ("veth", "tun", ...) that 'name' is; empty if it is

@@ -20,6 +20,9 @@ int xdp_dp_deliver_program_fd(const struct xdp_dp *);
 
 /* Map "xdp_port_table", by port number. */
 struct xdp_port *xdp_dp_port_table(const struct xdp_dp *);
+/* Map "xdp_policers", by port number, and how many of them are in use. */
+struct xdp_policer *xdp_dp_policers(const struct xdp_dp *);
+void xdp_dp_set_n_policers(const struct xdp_dp *, uint32_t n);
 uint32_t xdp_dp_trap_near_ifindex(const struct xdp_dp *);
 /* The program that runs on each device of a group. */
 int xdp_dp_group_program_fd(const struct xdp_dp *);

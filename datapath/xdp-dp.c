@@ -55,11 +55,12 @@ struct mapping {
 
 enum { MAPPING_CONFIG, MAPPING_BUCKETS, MAPPING_FLOWS, MAPPING_MASKS,
        MAPPING_MASK_LIST, MAPPING_OPS, MAPPING_STATS, MAPPING_CPUS,
-       MAPPING_PORT_TABLE, N_MAPPINGS };
+       MAPPING_PORT_TABLE, MAPPING_POLICERS, N_MAPPINGS };
 
 static const char *const mapping_names[N_MAPPINGS] = {
     "xdp_config", "xdp_buckets", "xdp_flows", "xdp_masks", "xdp_mask_list",
     "xdp_ops", "xdp_stats", "xdp_cpus", "xdp_port_table",
+    "xdp_policers",
 };
 
 struct xdp_dp {
@@ -383,7 +384,8 @@ make_trap(struct xdp_dp *dp)
         rtnl_disable_ipv6(names[i]);
         rtnl_set_offloads_for_xdp(names[i]);
         set_max_mtu(names[i]);
-        error = rtnl_set_up(names[i]);
+        error = rtnl_set_noarp(names[i]);
+        error = error ? error : rtnl_set_up(names[i]);
         if (error) {
             VLOG_ERR("cannot set %s up (%s)", names[i], ovs_strerror(error));
             return error;
@@ -445,6 +447,9 @@ set_up_trap(struct xdp_dp *dp)
                  "6.1 is needed", dp->near, dp->far, ovs_strerror(error));
         return error;
     }
+    /* Neither end's frames are the kernel's to merge. */
+    rtnl_set_gro(dp->near, false);
+    rtnl_set_gro(dp->far, false);
     config(dp)->trap_ifindex = ifindex = if_nametoindex(dp->near);
     if (bpf_map_update_elem(xdp_dp_map_fd(dp, "xdp_trap"), &zero, &ifindex,
                             BPF_ANY)) {
@@ -741,6 +746,18 @@ xdp_dp_get_counters(const struct xdp_dp *dp, uint64_t *counters)
             counters[i] += cpu_counters(dp, cpu)->n[i];
         }
     }
+}
+
+struct xdp_policer *
+xdp_dp_policers(const struct xdp_dp *dp)
+{
+    return dp->mappings[MAPPING_POLICERS].base;
+}
+
+void
+xdp_dp_set_n_policers(const struct xdp_dp *dp, uint32_t n)
+{
+    __atomic_store_n(&config(dp)->n_policers, n, __ATOMIC_RELEASE);
 }
 
 struct xdp_port *

@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 4
+#define XDP_ABI_VERSION 5
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -135,13 +135,12 @@ struct xdp_bucket {                     /* Map "xdp_buckets". */
 
 struct xdp_flow {                       /* Map "xdp_flows", by flow index. */
     __u32 mask_id;
-    __u32 flags;                        /* XDP_FLOW_F_*. */
+    __u32 reserved;
     /* First op and number of ops in "xdp_ops", changed by one 64-bit store:
      * ops_off << 32 | n_ops. */
     __u64 ops;
     __u64 key[XDP_KEY_WORDS];           /* Masked; words not in mask are 0. */
 };
-#define XDP_FLOW_F_USERSPACE 1          /* Userspace runs all the actions. */
 
 struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
     __u32 n_words;
@@ -150,10 +149,11 @@ struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
     __u64 bits[XDP_KEY_WORDS];          /* bits[i] belongs to words[i]. */
 };
 
-/* Masks in use, dense, most used first: map "xdp_mask_list" is an array of
- * XDP_MAX_MASKS mask ids (valid ids are 1...XDP_MAX_MASKS-1), each a __u64
- * because the kernel rounds the entries of an array up to 8 bytes; the number
- * of valid entries is in struct xdp_config. */
+/* Masks in use: map "xdp_mask_list" is an array of XDP_MAX_MASKS mask ids
+ * (valid ids are 1...XDP_MAX_MASKS-1; 0: a place that is not in use), each a
+ * __u64 because the kernel rounds the entries of an array up to 8 bytes; the
+ * number of valid entries is in struct xdp_config.  A mask that is not in use
+ * has no words. */
 
 /* Map "xdp_stats" has XDP_MAX_FLOWS entries for each possible CPU: that of flow
  * 'idx' on CPU 'cpu' is at cpu * XDP_MAX_FLOWS + idx.  A plain array of all
@@ -176,6 +176,8 @@ struct xdp_config {                     /* Map "xdp_config", 1 entry, mmaped. */
     __u32 upcall_burst;
     __u32 hz;                           /* Jiffies per second. */
     __u32 vlan_limit;                   /* VLAN tags in a key: 1 or 2. */
+    __u32 n_policers;                   /* Ports with ingress policing. */
+    __u32 reserved;
 };
 
 /* Map "xdp_port_table", by port number; mmaped. */
@@ -185,6 +187,22 @@ struct xdp_port {
 };
 #define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
                                          * through the network stack. */
+
+/* Ingress policing, map "xdp_policers", by port number: a generic cell rate
+ * algorithm for bytes and one for packets.  Each byte (packet) moves the time at
+ * which the next is due by 'cost'; a frame that is due later than 'now' is
+ * dropped, and one that is overdue by more than 'burst' counts as if it were by
+ * just that. */
+struct xdp_rate {
+    __u64 cost;                         /* ns; for bytes, 1/1024 ns; 0: no
+                                         * limit. */
+    __u64 burst;                        /* ns. */
+    __u64 due;                          /* bpf_ktime_get_ns(); by BPF. */
+};
+struct xdp_policer {
+    struct xdp_rate bytes;
+    struct xdp_rate packets;
+};
 
 /* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
  * is split up. */
@@ -307,7 +325,8 @@ _Static_assert(sizeof(struct xdp_bucket) == 64, "bucket");
     X(TAIL_CALL,    "a pipeline stage is missing")                         \
     X(BAD_INJECT,   "bad header on a frame from userspace")                \
     X(INTERNAL,     "internal error")                                      \
-    X(HANDOVER,     "frame passed up that XDP has not classified")
+    X(HANDOVER,     "frame passed up that XDP has not classified")         \
+    X(POLICED,      "port sent more than its ingress policing allows")
 
 enum xdp_drop_reason {
 #define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,

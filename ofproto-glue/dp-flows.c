@@ -68,7 +68,7 @@ flow_record_by_index(const struct dp_xdp *dp, uint32_t idx)
             ? ovsrcu_get(struct flow_record *, &dp->records[idx]) : NULL);
 }
 
-static void
+static struct flow_record *
 record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
               uint32_t group, const struct nlattr *key, size_t key_len,
               const struct nlattr *mask, size_t mask_len,
@@ -92,6 +92,7 @@ record_insert(struct dp_xdp *dp, const ovs_u128 *ufid, uint32_t idx,
         ovsrcu_set(&dp->records[idx], r);
     }
     cmap_insert(&dp->flows, &r->node, ufid->u32[0]);
+    return r;
 }
 
 static void
@@ -189,7 +190,6 @@ dp_flows_destroy(struct dp_xdp *dp)
 struct adopted_flow {
     uint32_t idx;
     struct xdp_flow_key key, mask;
-    uint32_t flags;
     size_t n_ops;
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
 };
@@ -201,8 +201,8 @@ struct adopted_flows {
 
 static void
 collect_flow(uint32_t idx, const struct xdp_flow_key *key,
-             const struct xdp_flow_key *mask, uint32_t flags,
-             const struct xdp_op *ops, size_t n_ops, void *aux)
+             const struct xdp_flow_key *mask, const struct xdp_op *ops,
+             size_t n_ops, void *aux)
 {
     struct adopted_flows *all = aux;
     struct adopted_flow *f;
@@ -215,7 +215,6 @@ collect_flow(uint32_t idx, const struct xdp_flow_key *key,
     f->idx = idx;
     f->key = *key;
     f->mask = *mask;
-    f->flags = flags;
     f->n_ops = MIN(n_ops, XDP_FLOW_MAX_OPS);
     memcpy(f->ops, ops, f->n_ops * sizeof *ops);
 }
@@ -329,34 +328,29 @@ compile(const struct dp_xdp *dp, const struct nlattr *actions,
     return error;
 }
 
-/* EEXIST if the match is there under another UFID: packets of two connections
- * came up, and one megaflow is for both. */
+/* Enters a flow into the BPF table.  EEXIST if its match is there already: packets
+ * of two connections came up, and one megaflow is for both. */
 static int
-create(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
-       const ovs_u128 *ufid, const struct nlattr *key, size_t key_len,
-       const struct nlattr *nl_mask, size_t mask_len,
-       const struct nlattr *actions, size_t actions_len)
+install(struct dp_xdp *dp, const struct flow *flow, const struct flow *mask,
+        const struct nlattr *actions, size_t actions_len, uint32_t *idx,
+        uint32_t *group)
     OVS_REQUIRES(dp->flow_mutex)
 {
     struct xdp_op ops[XDP_FLOW_MAX_OPS];
     struct xdp_flow_key xkey, xmask;
-    uint32_t idx, group;
     size_t n_ops;
     int error;
 
     error = flow_to_xdp_key(flow, mask, &xkey, &xmask);
     error = error ? error : compile(dp, actions, actions_len, ops, &n_ops,
-                                    &group);
+                                    group);
     if (error) {
         return error;
     }
     error = flow_table_insert(xdp_dp_flow_table(dp->xdp), &xkey, &xmask, ops,
-                              n_ops, 0, &idx);
-    if (!error) {
-        record_insert(dp, ufid, idx, group, key, key_len, nl_mask, mask_len,
-                      actions, actions_len);
-    } else {
-        xdp_groups_unref(xdp_dp_groups(dp->xdp), group);
+                              n_ops, idx);
+    if (error) {
+        xdp_groups_unref(xdp_dp_groups(dp->xdp), *group);
     }
     return error;
 }
@@ -378,7 +372,7 @@ modify(struct dp_xdp *dp, struct flow_record *r, const struct nlattr *actions,
     }
     if (r->idx) {
         error = flow_table_modify(xdp_dp_flow_table(dp->xdp), r->idx, ops,
-                                  n_ops, 0);
+                                  n_ops);
     }
     xdp_groups_unref(xdp_dp_groups(dp->xdp), error ? group : r->group);
     if (error) {
@@ -416,6 +410,7 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     bool probe = put->flags & DPIF_FP_PROBE;
     struct flow_record *r = NULL;
     struct flow_wildcards wc;
+    uint32_t idx, group;
     struct flow flow;
     ovs_u128 ufid;
     int error;
@@ -438,10 +433,14 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     r = flow_record_by_ufid(dp, &ufid);
     if (!r) {
         error = (put->flags & DPIF_FP_CREATE
-                 ? create(dp, &flow, &wc.masks, &ufid, put->key, put->key_len,
-                          put->mask, put->mask_len, put->actions,
-                          put->actions_len)
+                 ? install(dp, &flow, &wc.masks, put->actions,
+                           put->actions_len, &idx, &group)
                  : ENOENT);
+        if (!error) {
+            record_insert(dp, &ufid, idx, group, put->key, put->key_len,
+                          put->mask, put->mask_len, put->actions,
+                          put->actions_len);
+        }
     } else if (!(put->flags & DPIF_FP_MODIFY)) {
         error = EEXIST;
     } else {
@@ -458,7 +457,7 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     return probe && error == EOPNOTSUPP ? EINVAL : error;
 }
 
-int
+void
 dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
                 const struct flow_wildcards *wc, const ovs_u128 *ufid,
                 const struct nlattr *actions, size_t actions_len)
@@ -469,7 +468,8 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
                      .recirc = true },
     };
     struct ofpbuf key, mask;
-    int error = 0;
+    uint32_t idx, group;
+    int error;
 
     ofpbuf_init(&key, 512);
     ofpbuf_init(&mask, 512);
@@ -478,18 +478,45 @@ dp_flow_install(struct dp_xdp *dp, const struct flow *flow,
 
     ovs_mutex_lock(&dp->flow_mutex);
     if (!flow_record_by_ufid(dp, ufid)) {
-        error = create(dp, flow, &wc->masks, ufid, key.data, key.size,
-                       mask.data, mask.size, actions, actions_len);
-        if (error == EOPNOTSUPP) {
-            record_insert(dp, ufid, 0, 0, key.data, key.size, mask.data,
-                          mask.size, actions, actions_len);
-            error = 0;
+        struct flow_record *r;
+
+        error = install(dp, flow, &wc->masks, actions, actions_len, &idx,
+                        &group);
+        if (error) {
+            idx = group = 0;
         }
+        r = record_insert(dp, ufid, idx, group, key.data, key.size, mask.data,
+                          mask.size, actions, actions_len);
+        r->waiting = error && error != EOPNOTSUPP;
     }
     ovs_mutex_unlock(&dp->flow_mutex);
     ofpbuf_uninit(&key);
     ofpbuf_uninit(&mask);
-    return error;
+}
+
+void
+dp_flow_retry(struct dp_xdp *dp, const struct flow_record *r_)
+{
+    struct flow_record *r = CONST_CAST(struct flow_record *, r_);
+    struct flow_wildcards wc;
+    uint32_t idx, group;
+    struct flow flow;
+
+    ovs_mutex_lock(&dp->flow_mutex);
+    if (r->waiting && flow_record_by_ufid(dp, &r->ufid) == r
+        && !parse_key(r->key, r->key_len, r->mask, r->mask_len, false, &flow,
+                      &wc)) {
+        const struct flow_actions *a
+            = ovsrcu_get_protected(struct flow_actions *, &r->actions);
+
+        if (!install(dp, &flow, &wc.masks, a->nla, a->len, &idx, &group)) {
+            r->idx = idx;
+            r->group = group;
+            r->waiting = false;
+            ovsrcu_set(&dp->records[idx], r);
+        }
+    }
+    ovs_mutex_unlock(&dp->flow_mutex);
 }
 
 static struct flow_record *
@@ -657,7 +684,9 @@ dpif_xdp_flow_dump_next(struct dpif_flow_dump_thread *thread_,
             break;
         }
         r = CONTAINER_OF(node, struct flow_record, node);
-        record_to_dpif_flow(dp, r, dump->up.terse, &flows[n++]);
+        if (!r->waiting) {
+            record_to_dpif_flow(dp, r, dump->up.terse, &flows[n++]);
+        }
     }
     ovs_mutex_unlock(&dump->mutex);
     return n;

@@ -249,13 +249,8 @@ translate(struct dp_xdp *dp, const struct dp_packet *packet,
 
     if (!error) {
         const struct ofpbuf *put = put_actions.size ? &put_actions : actions;
-        int retval = dp_flow_install(dp, flow, &wc, ufid, put->data,
-                                     put->size);
 
-        if (retval) {
-            VLOG_DBG_RL(&rl, "megaflow not installed (%s)",
-                        ovs_strerror(retval));
-        }
+        dp_flow_install(dp, flow, &wc, ufid, put->data, put->size);
     }
     ofpbuf_uninit(&put_actions);
     return !error || error == ENOSPC;
@@ -300,6 +295,9 @@ handle_miss(struct dp_xdp *dp, struct dp_packet *packet, uint32_t depth)
     ovs_mutex_lock(mutex);
     r = flow_record_by_ufid(dp, &ufid);
     if (r) {
+        if (r->waiting) {
+            dp_flow_retry(dp, r);
+        }
         credit(r, packet);
         known = ovsrcu_get(struct flow_actions *, &r->actions);
     } else {

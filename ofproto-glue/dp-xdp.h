@@ -31,6 +31,10 @@ struct flow_record {
      * part of a frame's key): then the record is for the one packet flow whose
      * UFID it has, and userspace runs its actions. */
     uint32_t idx;
+    /* The BPF table had no place for it: the match is there already, under the
+     * UFID of another packet, or the table is full.  So ofproto, which takes it
+     * that it was installed, finds it, but for dumps. */
+    bool waiting;
     uint32_t group;             /* Of its ops; 0 if they need none. */
     struct nlattr *key;         /* Netlink key and mask, as they were put. */
     size_t key_len;
@@ -103,6 +107,11 @@ struct dp_xdp *dp_xdp_find(const char *name);
 bool dp_xdp_get_port(const char *name, struct xdp_port_info *);
 /* As xdp_ports_set_mode(), for that port; 0 if there is none. */
 int dp_xdp_set_port_mode(const char *name, enum xdp_port_mode);
+/* As xdp_ports_set_policing() and xdp_ports_set_qdisc(), likewise. */
+int dp_xdp_set_port_policing(const char *name, uint64_t byte_rate,
+                             uint64_t byte_burst, uint64_t packet_rate,
+                             uint64_t packet_burst);
+int dp_xdp_set_port_qdisc(const char *name, bool qdisc);
 
 /* flow-key.c.  'flow' and 'mask' to the datapath's key and mask.  EOPNOTSUPP if
  * they match on what the datapath does not have. */
@@ -132,10 +141,12 @@ struct flow_record *flow_record_by_ufid(const struct dp_xdp *,
                                         const ovs_u128 *ufid);
 struct flow_record *flow_record_by_index(const struct dp_xdp *, uint32_t idx);
 /* Installs the megaflow that an upcall about 'flow', with that UFID, resulted
- * in; no error is fatal. */
-int dp_flow_install(struct dp_xdp *, const struct flow *,
-                    const struct flow_wildcards *, const ovs_u128 *ufid,
-                    const struct nlattr *actions, size_t actions_len);
+ * in. */
+void dp_flow_install(struct dp_xdp *, const struct flow *,
+                     const struct flow_wildcards *, const ovs_u128 *ufid,
+                     const struct nlattr *actions, size_t actions_len);
+/* Tries again to install a flow that is waiting. */
+void dp_flow_retry(struct dp_xdp *, const struct flow_record *);
 int dpif_xdp_flow_flush(struct dpif *);
 /* Compiles all flows' actions anew: some depend on the modes of ports. */
 void dp_flows_recompile(struct dp_xdp *);

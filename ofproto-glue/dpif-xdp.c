@@ -7,6 +7,7 @@
 #include "dp-xdp.h"
 
 #include <errno.h>
+#include <linux/pkt_sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -131,6 +132,44 @@ dp_xdp_set_port_mode(const char *name, enum xdp_port_mode mode)
         if (!error) {
             dp_flows_recompile(dp);
         }
+    }
+    ovs_mutex_unlock(&dp_mutex);
+    return error;
+}
+
+int
+dp_xdp_set_port_policing(const char *name, uint64_t byte_rate,
+                         uint64_t byte_burst, uint64_t packet_rate,
+                         uint64_t packet_burst)
+{
+    struct xdp_port_info info;
+    struct dp_xdp *dp;
+    int error = 0;
+
+    ovs_mutex_lock(&dp_mutex);
+    dp = find_by_port(name, &info);
+    if (dp) {
+        error = xdp_ports_set_policing(xdp_dp_ports(dp->xdp), info.port_no,
+                                       byte_rate, byte_burst, packet_rate,
+                                       packet_burst);
+    }
+    ovs_mutex_unlock(&dp_mutex);
+    return error;
+}
+
+int
+dp_xdp_set_port_qdisc(const char *name, bool qdisc)
+{
+    struct xdp_port_info info;
+    struct dp_xdp *dp;
+    int error = 0;
+
+    ovs_mutex_lock(&dp_mutex);
+    dp = find_by_port(name, &info);
+    if (dp && info.qdisc != qdisc) {
+        error = xdp_ports_set_qdisc(xdp_dp_ports(dp->xdp), info.port_no,
+                                    qdisc);
+        dp_flows_recompile(dp);
     }
     ovs_mutex_unlock(&dp_mutex);
     return error;
@@ -496,7 +535,12 @@ static int
 dpif_xdp_queue_to_priority(const struct dpif *dpif OVS_UNUSED,
                            uint32_t queue_id, uint32_t *priority)
 {
-    *priority = queue_id;
+    /* As netdev-linux numbers its classes: 1:(queue + 1); tc reserves the
+     * minor numbers from 0xf000 for qdiscs of its own. */
+    if (queue_id >= 0xf000) {
+        return EINVAL;
+    }
+    *priority = TC_H_MAKE(1 << 16, queue_id + 1);
     return 0;
 }
 

@@ -102,6 +102,32 @@ netdev_xdp_get_status(const struct netdev *netdev, struct smap *status)
     return netdev_linux_class.get_status(netdev, status);
 }
 
+/* Policing by the datapath's own program, which comes before the ingress qdisc
+ * that netdev-linux would use, and would not leave it a frame. */
+static int
+netdev_xdp_set_policing(struct netdev *netdev, unsigned int kbits_rate,
+                        unsigned int kbits_burst, unsigned int kpkts_rate,
+                        unsigned int kpkts_burst)
+{
+    /* The bursts that netdev-linux takes if none is given. */
+    kbits_burst = kbits_burst ? kbits_burst : 8000;
+    kpkts_burst = kpkts_burst ? kpkts_burst : 16;
+    return dp_xdp_set_port_policing(netdev_get_name(netdev),
+                                    kbits_rate * 125ULL, kbits_burst * 125ULL,
+                                    kpkts_rate * 1000ULL,
+                                    kpkts_burst * 1000ULL);
+}
+
+static int
+netdev_xdp_set_qos(struct netdev *netdev, const char *type,
+                   const struct smap *details)
+{
+    int error = netdev_linux_class.set_qos(netdev, type, details);
+
+    return error ? error : dp_xdp_set_port_qdisc(netdev_get_name(netdev),
+                                                 type[0] != '\0');
+}
+
 static void
 netdev_xdp_destruct(struct netdev *netdev)
 {
@@ -126,6 +152,8 @@ netdev_xdp_register(void)
     netdev_xdp_system_class.set_config = netdev_xdp_set_config;
     netdev_xdp_system_class.get_config = netdev_xdp_get_config;
     netdev_xdp_system_class.get_status = netdev_xdp_get_status;
+    netdev_xdp_system_class.set_policing = netdev_xdp_set_policing;
+    netdev_xdp_system_class.set_qos = netdev_xdp_set_qos;
     netdev_xdp_system_class.destruct = netdev_xdp_destruct;
     netdev_register_provider(&netdev_xdp_system_class);
 

@@ -3,7 +3,9 @@
 # ---- make check: cmocka programs, no namespaces ---------------------------------
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/test-actions \
 	tests/test-bpf-rows \
+	tests/test-flow-table \
 	tests/test-upcall
 endif
 check_PROGRAMS += tests/fuzz-parse-replay
@@ -12,7 +14,15 @@ TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
 
 tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h
 tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
+tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
 $(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)
+
+tests_test_actions_SOURCES = tests/test-actions.c
+tests_test_actions_LDADD = $(TESTS_LDADD)
+
+tests_test_flow_table_SOURCES = tests/test-flow-table.c
+tests_test_flow_table_LDADD = $(TESTS_LDADD)
+tests_test_flow_table_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
 
 tests_test_upcall_SOURCES = tests/test-upcall.c
 tests_test_upcall_LDADD = $(TESTS_LDADD)
@@ -136,6 +146,21 @@ check-system: $(SYSTEM_DEPS)
 # ---- make check-kernels: stock kernels in qemu ------------------------------------
 check-kernels: all
 	$(srcdir)/tests/kernels $(abs_top_builddir) $(KERNELS)
+
+# ---- make check-stress: loss and leaks -------------------------------------------------
+STRESS_TIME = 300
+STRESS_RATE = 100000
+STRESS_MODES = native auto
+.PHONY: check-stress
+EXTRA_PROGRAMS = tests/udp-stream
+CLEANFILES += tests/udp-stream
+tests_udp_stream_SOURCES = tests/udp-stream.c
+EXTRA_DIST += tests/stress
+
+check-stress: all tests/udp-stream
+	STRESS_TIME='$(STRESS_TIME)' STRESS_RATE='$(STRESS_RATE)' \
+		STRESS_MODES='$(STRESS_MODES)' $(srcdir)/utilities/isolate \
+		$(srcdir)/tests/stress $(abs_top_builddir) $(STRESS_TESTS)
 
 clean-tests:
 	rm -rf $(SYSTEM_DIR)
