@@ -257,6 +257,18 @@ refuse(const char *what)
     return EOPNOTSUPP;
 }
 
+static int check_actions(const struct nlattr *actions, size_t len);
+
+/* Checks the actions that are attribute 'type' of the nested action 'a'. */
+static int
+check_nested(const struct nlattr *a, uint16_t type)
+{
+    const struct nlattr *nested = nl_attr_find_nested(a, type);
+
+    return nested ? check_actions(nl_attr_get(nested),
+                                  nl_attr_get_size(nested)) : 0;
+}
+
 /* What neither side can run is refused, also where it is nested. */
 static int
 check_actions(const struct nlattr *actions, size_t len)
@@ -288,16 +300,17 @@ check_actions(const struct nlattr *actions, size_t len)
         case OVS_ACTION_ATTR_CLONE:
             error = check_actions(nl_attr_get(a), nl_attr_get_size(a));
             break;
-        case OVS_ACTION_ATTR_SAMPLE: {
-            const struct nlattr *nested
-                = nl_attr_find_nested(a, OVS_SAMPLE_ATTR_ACTIONS);
-
-            if (nested) {
-                error = check_actions(nl_attr_get(nested),
-                                      nl_attr_get_size(nested));
+        case OVS_ACTION_ATTR_SAMPLE:
+            error = check_nested(a, OVS_SAMPLE_ATTR_ACTIONS);
+            break;
+        case OVS_ACTION_ATTR_CHECK_PKT_LEN:
+            error = check_nested(a,
+                                 OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+            if (!error) {
+                error = check_nested(
+                    a, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
             }
             break;
-        }
         default:
             if (nl_attr_type(a) > OVS_ACTION_ATTR_MAX) {
                 return refuse("an unknown action");

@@ -348,6 +348,10 @@ test_refused(void **state OVS_UNUSED)
         "clone(ct,3),4",
         "sample(sample=50.0%,actions(meter(1),3))",
         "clone(clone(lb_output(1)))",
+        "check_pkt_len(size=200,gt(ct,3),le(4))",
+        "check_pkt_len(size=200,gt(3),le(meter(1),4))",
+        "pop_vlan,check_pkt_len(size=200,gt(3),"
+            "le(check_pkt_len(size=100,gt(clone(lb_output(1))),le(4))))",
     };
     struct { struct nlattr nla; } unknown = {
         { .nla_len = NLA_HDRLEN, .nla_type = OVS_ACTION_ATTR_MAX + 1 },
