@@ -207,7 +207,8 @@ struct xdp_policer {
 /* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
  * is split up. */
 enum xdp_op_type {
-    XDP_OP_END = 0,         /* Stop here: drop what was not output. */
+    XDP_OP_END = 0,         /* Stop here: drop what was not output.  arg is
+                             * userspace's: why it wanted that. */
     XDP_OP_OUTPUT,          /* arg = port; ends the list (the frame leaves). */
     XDP_OP_OUTPUT_COPY,     /* arg = port; a copy leaves, as it is now. */
     XDP_OP_GROUP,           /* arg = id in "xdp_groups".  First op of a list

@@ -245,6 +245,12 @@ compile_action(struct op_list *list, const struct nlattr *a, uint32_t i,
         add_op(list, XDP_OP_HASH, hash->hash_basis);
         return true;
     }
+    case OVS_ACTION_ATTR_DROP:
+        if (list->n_sent) {
+            return false;
+        }
+        add_op(list, XDP_OP_END, nl_attr_get_u32(a));
+        return true;
     default:
         return false;
     }
@@ -341,6 +347,9 @@ compile_list(struct op_list *list, const struct nlattr *actions, size_t len)
             list->full = false;
             add_op(list, XDP_OP_USERSPACE, i);
             return false;
+        }
+        if (nl_attr_type(a) == OVS_ACTION_ATTR_DROP) {
+            break;              /* What is behind it does not run. */
         }
         i++;
     }
@@ -498,6 +507,8 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
         return true;
     }
     case XDP_OP_END:
+        nl_msg_put_u32(actions, OVS_ACTION_ATTR_DROP, op->arg);
+        return true;
     case XDP_OP_USERSPACE:
     case XDP_OP_USERSPACE_COPY:
     case XDP_OP_N:

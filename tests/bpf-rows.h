@@ -617,8 +617,7 @@ static const struct row rows[] = {
 
     /* Drops. */
     { "drop", TCP4, "drop:ACTION", { M4 "ipv4() => " } },
-    { "drop-explicit", TCP4, "drop:ACTION", { M4 "ipv4() => drop" }, NULL,
-      "OVS_ACTION_ATTR_DROP goes to userspace" },
+    { "drop-explicit", TCP4, "drop:ACTION", { M4 "ipv4() => drop" } },
     { "drop-after-edit", TCP4, "drop:ACTION",
       { M4 "ipv4() => set(ipv4(ttl=5))" } },
     { "drop-9000", UDP4 "; pay 8958", "drop:ACTION",

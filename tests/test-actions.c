@@ -98,6 +98,7 @@ struct row {
 
 static const struct row rows[] = {
     { "", "", "drop" },
+    { "drop", "end:0", "drop" },
     { "3", "output:3", "3" },
     { "recirc(23)", "recirc:17", "recirc(0x17)" },
     { "set(eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)),3",
@@ -279,6 +280,37 @@ test_hash(void **state OVS_UNUSED)
     ofpbuf_uninit(&actions);
 }
 
+/* OVS_ACTION_ATTR_DROP with a reason, which userspace gets back, behind
+ * 'before' and in front of 'after'. */
+static void
+check_drop(const char *before, const char *after, const char *ops,
+           const char *back)
+{
+    struct ofpbuf actions, more;
+
+    parse(before, &actions);
+    parse(after, &more);
+    nl_msg_put_u32(&actions, OVS_ACTION_ATTR_DROP, 7);
+    ofpbuf_put(&actions, more.data, more.size);
+    check_row(&actions, false, ops, back);
+    check_row(&actions, true, ops, back);
+    ofpbuf_uninit(&actions);
+    ofpbuf_uninit(&more);
+}
+
+static void
+test_drop(void **state OVS_UNUSED)
+{
+    check_drop("", "", "end:7", "drop");
+    check_drop("pop_vlan", "", "pop_vlan:0 end:7", "pop_vlan,drop");
+    /* What is behind it does not run. */
+    check_drop("", "3", "end:7", "drop");
+    check_drop("", "1,2", "end:7", "drop");
+    check_drop("", "userspace(pid=0)", "end:7", "drop");
+    /* It does not count what left. */
+    check_drop("1,2", "", "userspace:0", NULL);
+}
+
 static void
 put_set(struct ofpbuf *actions, uint16_t type, const void *key, size_t size)
 {
@@ -438,6 +470,7 @@ main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_drop),
         cmocka_unit_test(test_set_unmasked),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_long),
