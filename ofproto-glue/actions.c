@@ -430,8 +430,26 @@ decompile_bytes(const struct xdp_op *op, uint16_t type, size_t size,
     decompile_bytes(op, TYPE, sizeof(struct STRUCT),                    \
                     offsetof(struct STRUCT, MEMBER) + (OFS), N, actions)
 
+/* Ops do not tell UDP from TCP: 'nw_proto' does. */
+static void
+decompile_port(const struct xdp_op *op, uint8_t nw_proto,
+               struct ofpbuf *actions)
+{
+    uint16_t type = (nw_proto == IPPROTO_UDP ? OVS_KEY_ATTR_UDP
+                     : OVS_KEY_ATTR_TCP);
+
+    BUILD_ASSERT_DECL(sizeof(struct ovs_key_udp)
+                      == sizeof(struct ovs_key_tcp));
+    if (op->type == XDP_OP_SET_TP_SRC) {
+        DECOMPILE(type, ovs_key_tcp, tcp_src, 0, 2);
+    } else {
+        DECOMPILE(type, ovs_key_tcp, tcp_dst, 0, 2);
+    }
+}
+
 static bool
-decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
+decompile_op(const struct xdp_op *op, uint8_t nw_proto,
+             struct ofpbuf *actions)
 {
     switch ((enum xdp_op_type) op->type) {
     case XDP_OP_GROUP:
@@ -487,10 +505,8 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
         DECOMPILE(OVS_KEY_ATTR_IPV6, ovs_key_ipv6, ipv6_label, 0, 4);
         return true;
     case XDP_OP_SET_TP_SRC:
-        DECOMPILE(OVS_KEY_ATTR_TCP, ovs_key_tcp, tcp_src, 0, 2);
-        return true;
     case XDP_OP_SET_TP_DST:
-        DECOMPILE(OVS_KEY_ATTR_TCP, ovs_key_tcp, tcp_dst, 0, 2);
+        decompile_port(op, nw_proto, actions);
         return true;
     case XDP_OP_SET_MARK:
         put_set(actions, OVS_KEY_ATTR_SKB_MARK, &op->arg, op->data, 4);
@@ -518,11 +534,11 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
 }
 
 bool
-decompile_actions(const struct xdp_op *ops, size_t n_ops,
+decompile_actions(const struct xdp_op *ops, size_t n_ops, uint8_t nw_proto,
                   struct ofpbuf *actions)
 {
     for (size_t i = 0; i < n_ops; i++) {
-        if (!decompile_op(&ops[i], actions)) {
+        if (!decompile_op(&ops[i], nw_proto, actions)) {
             return false;
         }
     }

@@ -153,10 +153,12 @@ static const struct row rows[] = {
     { "set(tcp(dst=0x1f00/0xff00)),3",
       "tp_dst:0:1f00ff output:3",
       "set(tcp(dst=7936/0xff00)),3" },
-    /* Ops do not tell UDP from TCP. */
     { "set(udp(src=53)),3",
       "tp_src:0:0035ffff output:3",
-      "set(tcp(src=53)),3" },
+      "set(udp(src=53)),3" },
+    { "set(udp(dst=0x1f00/0xff00)),3",
+      "tp_dst:0:1f00ff output:3",
+      "set(udp(dst=7936/0xff00)),3" },
     { "set(skb_mark(0x12345678)),3",
       "mark:12345678:ffffffff output:3",
       "set(skb_mark(0x12345678)),3" },
@@ -192,6 +194,9 @@ check_row(const struct ofpbuf *actions, bool copies, const char *ops_,
 {
     struct xdp_op ops[XDP_FLOW_MAX_OPS], ops2[XDP_FLOW_MAX_OPS];
     struct ds s = DS_EMPTY_INITIALIZER;
+    /* The protocol that the flow of such actions matches. */
+    uint8_t nw_proto = (back_ && strstr(back_, "udp") ? IPPROTO_UDP
+                        : IPPROTO_TCP);
     size_t n_ops, n_ops2;
     struct ofpbuf back;
     char *text;
@@ -203,7 +208,8 @@ check_row(const struct ofpbuf *actions, bool copies, const char *ops_,
     free(text);
 
     ofpbuf_init(&back, 256);
-    assert_int_equal(decompile_actions(ops, n_ops, &back), back_ != NULL);
+    assert_int_equal(decompile_actions(ops, n_ops, nw_proto, &back),
+                     back_ != NULL);
     if (back_) {
         format_odp_actions(&s, back.data, back.size, NULL);
         assert_string_equal(ds_cstr(&s), back_);
@@ -354,8 +360,8 @@ test_set_unmasked(void **state OVS_UNUSED)
               "set(ipv6(dst=::/::ffff:ffff:0:0)),"
               "set(ipv6(src=::/::255.255.255.255)),"
               "set(ipv6(dst=::/::255.255.255.255)),set(ipv6(tclass=0)),"
-              "set(ipv6(hlimit=6)),set(ipv6(label=0x1)),set(tcp(src=1)),"
-              "set(tcp(dst=2))");
+              "set(ipv6(hlimit=6)),set(ipv6(label=0x1)),set(udp(src=1)),"
+              "set(udp(dst=2))");
     ofpbuf_uninit(&actions);
 }
 
@@ -459,7 +465,7 @@ test_unknown_ops(void **state OVS_UNUSED)
     struct ofpbuf actions;
 
     ofpbuf_init(&actions, 64);
-    assert_false(decompile_actions(&op, 1, &actions));
+    assert_false(decompile_actions(&op, 1, 0, &actions));
     ofpbuf_uninit(&actions);
 }
 
