@@ -12,7 +12,15 @@ check_PROGRAMS += tests/fuzz-parse-replay
 TESTS = $(check_PROGRAMS)
 TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
 
-tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h
+ROWS_SOURCES = \
+	tests/rows-dp.c \
+	tests/rows-dp.h \
+	tests/rows-model.c \
+	tests/rows-model.h \
+	tests/rows-packet.c \
+	tests/rows-packet.h
+tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h \
+	$(ROWS_SOURCES)
 tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
 tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
 $(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * The rows of test-bpf-rows.c, which says how packets and flows are
- * written. */
+ * The rows of test-bpf-rows.c; rows-packet.h and rows-model.h say how packets
+ * and flows are written. */
 #ifndef BPF_ROWS_H
 #define BPF_ROWS_H 1
 
