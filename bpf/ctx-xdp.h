@@ -20,6 +20,13 @@ ctx_len(ctx_t *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
+/* What is counted: the frame with all its tags. */
+static __always_inline __u32
+ctx_wire_len(ctx_t *ctx)
+{
+	return ctx_len(ctx);
+}
+
 /* The metadata that a frame comes with. */
 static __always_inline void
 ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)

@@ -88,7 +88,7 @@ process(ctx_t *ctx, struct xdp_cpu *c)
 		return upcall(ctx, c, config, XDP_UPCALL_MISS, 0);
 	c->flow = idx;
 	c->ops = *(volatile __u64 *)&flow->ops;
-	flow_count(c, idx, ctx_len(ctx));
+	flow_count(c, idx, ctx_wire_len(ctx));
 	bpf_tail_call(ctx, &CTX_STAGES, XDP_STAGE_ACTIONS);
 	return drop(XDP_DROP_TAIL_CALL);
 }
@@ -102,7 +102,7 @@ ingress(ctx_t *ctx)
 	if (!c || !config)
 		return drop(XDP_DROP_INTERNAL);
 	count(c, XDP_COUNTER_RX);
-	if (config->n_policers && !police(c->key.in_port, ctx_len(ctx)))
+	if (config->n_policers && !police(c->key.in_port, ctx_wire_len(ctx)))
 		return drop(XDP_DROP_POLICED);
 	c->key.recirc_id = 0;
 	ctx_metadata(ctx, &c->key);
