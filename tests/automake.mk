@@ -23,7 +23,12 @@ tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h \
 	$(ROWS_SOURCES)
 tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
 tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
-$(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)
+tests_test_bpf_rows_CPPFLAGS = $(AM_CPPFLAGS) -I$(builddir)/tests
+$(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS) \
+	tests/rows-tc.skel.h
+tests/rows-tc.bpf.o: $(srcdir)/tests/rows-tc.bpf.c
+EXTRA_DIST += tests/rows-tc.bpf.c
+CLEANFILES += tests/rows-tc.bpf.o tests/rows-tc.skel.h
 
 tests_test_actions_SOURCES = tests/test-actions.c
 tests_test_actions_LDADD = $(TESTS_LDADD)

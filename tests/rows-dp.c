@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/pkt_cls.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,14 +28,23 @@
 #include "odp-execute.h"
 #include "openvswitch/dynamic-string.h"
 #include "pipeline.skel.h"
+#include "root-tc.skel.h"
 #include "root.skel.h"
+#include "rows-tc.skel.h"
+#include "tc.skel.h"
 #include "rows-packet.h"
 #include "util.h"
+
+#define MAX_TC_FRAME 3000       /* Of BPF_PROG_RUN. */
 
 /* The datapath. */
 
 static struct pipeline_bpf *pipeline;
 static struct root_bpf *roots[N_IN_PORTS];
+static struct tc_bpf *tc;           /* NULL: cannot be loaded. */
+static struct root_tc_bpf *tc_roots[N_IN_PORTS];
+static struct rows_tc_bpf *runner;  /* What runs TC programs. */
+enum hook hook;
 static size_t n_cpus;               /* Possible ones. */
 struct xdp_config *config;
 static struct xdp_flow_stats *all_stats;
@@ -139,10 +149,15 @@ map_memory(const char *name)
 void
 set_stage(uint32_t stage, const char *name)
 {
-    int fd = name ? prog_fd(name) : -1;
-    int stages = map_fd("xdp_stages");
+    bool xdp = hook == HOOK_XDP;
+    const struct bpf_object *object = xdp ? pipeline->obj : tc->obj;
+    int stages = bpf_object__find_map_fd_by_name(object, xdp ? "xdp_stages"
+                                                 : "tc_stages");
 
     if (name) {
+        int fd = bpf_program__fd(bpf_object__find_program_by_name(object,
+                                                                  name));
+
         assert_int_equal(bpf_map_update_elem(stages, &stage, &fd, BPF_ANY), 0);
     } else {
         bpf_map_delete_elem(stages, &stage);
@@ -157,26 +172,83 @@ set_stages(void)
     set_stage(XDP_STAGE_ACTIONS, "stage_actions");
 }
 
-/* The root program of port 'port_no', with the pipeline's maps. */
-static bool
-load_root(uint32_t port_no)
+/* Makes 'object' use the maps of 'from' that have the names of its own. */
+static void
+reuse_maps(struct bpf_object *object, const struct bpf_object *from)
 {
-    struct root_bpf *root = root_bpf__open();
     struct bpf_map *map;
 
-    if (!root) {
-        return false;
-    }
-    root->rodata->port_no = port_no;
-    bpf_object__for_each_map(map, root->obj) {
-        int fd = map_fd(bpf_map__name(map));
+    bpf_object__for_each_map(map, object) {
+        int fd = bpf_object__find_map_fd_by_name(from, bpf_map__name(map));
 
         if (!bpf_map__is_internal(map) && fd >= 0) {
             bpf_map__reuse_fd(map, fd);
         }
     }
+}
+
+/* The root program of port 'port_no', with the pipeline's maps. */
+static bool
+load_root(uint32_t port_no)
+{
+    struct root_bpf *root = root_bpf__open();
+
+    if (!root) {
+        return false;
+    }
+    root->rodata->port_no = port_no;
+    reuse_maps(root->obj, pipeline->obj);
     roots[port_no] = root;
     return !root_bpf__load(root);
+}
+
+static bool
+load_tc_root(uint32_t port_no)
+{
+    struct root_tc_bpf *root = root_tc_bpf__open();
+
+    if (!root) {
+        return false;
+    }
+    root->rodata->port_no = port_no;
+    reuse_maps(root->obj, pipeline->obj);
+    reuse_maps(root->obj, tc->obj);
+    tc_roots[port_no] = root;
+    return !root_tc_bpf__load(root);
+}
+
+/* Places in "targets" of the program that runs the others; the root programs
+ * come first. */
+enum { TARGET_RECIRC = N_IN_PORTS, TARGET_TRAP_PUSH };
+
+static void
+set_target(uint32_t target, const struct bpf_program *program)
+{
+    int fd = bpf_program__fd(program);
+
+    assert_int_equal(bpf_map_update_elem(bpf_map__fd(runner->maps.targets),
+                                         &target, &fd, BPF_ANY), 0);
+}
+
+/* The TC side, and what runs it. */
+static void
+load_tc(void)
+{
+    tc = tc_bpf__open();
+    assert_non_null(tc);
+    reuse_maps(tc->obj, pipeline->obj);
+    assert_int_equal(tc_bpf__load(tc), 0);
+    runner = rows_tc_bpf__open();
+    assert_non_null(runner);
+    reuse_maps(runner->obj, pipeline->obj);
+    reuse_maps(runner->obj, tc->obj);
+    assert_int_equal(rows_tc_bpf__load(runner), 0);
+    for (uint32_t i = 0; i < N_IN_PORTS; i++) {
+        assert_true(load_tc_root(i));
+        set_target(i, tc_roots[i]->progs.root_tc);
+    }
+    set_target(TARGET_RECIRC, tc->progs.stage_recirc);
+    set_target(TARGET_TRAP_PUSH, tc->progs.trap_push);
 }
 
 /* As datapath/xdp-dp.c does it. */
@@ -239,7 +311,10 @@ set_up(void)
     for (uint32_t i = 0; i < N_IN_PORTS; i++) {
         assert_true(load_root(i));
     }
-    set_stages();
+    load_tc();
+    for (hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
+        set_stages();
+    }
     map_fill("xdp_ports", OUT_PORT, &loopback);
     map_fill("xdp_trap", 0, &loopback);
     port_table[OUT_PORT].ifindex = loopback;
@@ -294,6 +369,7 @@ reset(void)
     free(zeros);
     config->upcalls_enabled = 1;
     config->upcall_rate = 0;
+    config->trap_ifindex = 1;
     config->vlan_limit = FLOW_MAX_VLAN_HEADERS;
 }
 
@@ -333,12 +409,13 @@ run_inject(const struct xdp_inject_hdr *hdr, const void *frame, size_t size,
 bool
 needs_inject(const struct pkt_metadata *md)
 {
-    return md->recirc_id || md->pkt_mark || md->skb_priority || md->dp_hash;
+    return (md->recirc_id || md->dp_hash
+            || (hook == HOOK_XDP && (md->pkt_mark || md->skb_priority)));
 }
 
-uint32_t
-run_packet(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
-           size_t *out_size)
+static uint32_t
+run_xdp(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
+        size_t *out_size)
 {
     const struct pkt_metadata *md = &packet->md;
     uint32_t in_port = odp_to_u32(md->in_port.odp_port);
@@ -361,6 +438,145 @@ run_packet(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
     return run_program(bpf_program__fd(roots[in_port]->progs.root),
                        dp_packet_data(packet), dp_packet_size(packet),
                        out, out_size);
+}
+
+/* Runs a TC program on a frame, whose outermost VLAN tag is to be beside it with
+ * 'beside'.  The frame that comes out has all its tags in it; 'runner' says
+ * whether one was beside it. */
+static uint32_t
+run_tc_program(uint32_t target, struct __sk_buff *ctx, bool beside,
+               const uint8_t *frame, size_t size, uint8_t out[MAX_FRAME],
+               size_t *out_size)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, opts,
+                .data_in = frame, .data_size_in = size,
+                .data_out = out, .data_size_out = MAX_FRAME,
+                .ctx_in = ctx, .ctx_size_in = sizeof *ctx,
+                .ctx_out = ctx, .ctx_size_out = sizeof *ctx, .repeat = 1);
+
+    runner->bss->target = target;
+    runner->bss->tpid = beside ? frame[12] << 8 | frame[13] : 0;
+    runner->bss->tci = beside ? frame[14] << 8 | frame[15] : 0;
+    if (bpf_prog_test_run_opts(bpf_program__fd(runner->progs.run), &opts)) {
+        row_fail("BPF_PROG_RUN with %"PRIuSIZE" bytes: %s", size,
+                 ovs_strerror(errno));
+    }
+    *out_size = opts.data_size_out;
+    if (runner->bss->tpid) {
+        ovs_be16 tag[2] = { htons(runner->bss->tpid),
+                            htons(runner->bss->tci) };
+
+        memmove(out + 16, out + 12, *out_size - 12);
+        memcpy(out + 12, tag, sizeof tag);
+        *out_size += sizeof tag;
+    }
+    return opts.retval;
+}
+
+/* What becomes of a frame that the pipeline has sent to the trap. */
+static uint32_t
+run_trap_push(struct __sk_buff *ctx, uint8_t out[MAX_FRAME], size_t *out_size)
+{
+    uint8_t *frame = xmemdup(out, *out_size);
+
+    ctx->wire_len = 0;          /* Not for input. */
+
+    uint32_t verdict = run_tc_program(TARGET_TRAP_PUSH, ctx,
+                                      runner->bss->tpid, frame, *out_size,
+                                      out, out_size);
+    struct xdp_upcall_hdr *hdr = (void *) out;
+
+    free(frame);
+    if (verdict != TC_ACT_OK) {
+        return verdict;
+    }
+    /* As userspace does it, but with all of the tag. */
+    compare_number("a tag beside an upcall", 0, runner->bss->tpid);
+    compare_number("length in an upcall header", 0, hdr->len);
+    for (int i = ARRAY_SIZE(hdr->vlans) - 1; i >= 0; i--) {
+        if (hdr->vlans[i].tpid) {
+            uint8_t *p = out + sizeof *hdr + 12;
+
+            memmove(p + 4, p, *out_size - sizeof *hdr - 12);
+            memcpy(p, &hdr->vlans[i], 4);
+            memset(&hdr->vlans[i], 0, 4);
+            *out_size += 4;
+        }
+    }
+    hdr->len = *out_size - sizeof *hdr;
+    return TC_ACT_REDIRECT;
+}
+
+/* BPF_PROG_RUN does not take all frames for TC: net/bpf/test_run.c. */
+bool
+can_run(const struct dp_packet *packet)
+{
+    const uint8_t *p = dp_packet_data(packet);
+    size_t size = dp_packet_size(packet);
+    int type = p[12] << 8 | p[13];
+
+    return (hook == HOOK_XDP
+            || (size <= MAX_TC_FRAME
+                && size >= (type == ETH_TYPE_IP ? 34
+                            : type == ETH_TYPE_IPV6 ? 54 : 14)));
+}
+
+static bool
+is_tag(const uint8_t *p)
+{
+    int type = p[0] << 8 | p[1];
+
+    return type == ETH_TYPE_VLAN_8021Q || type == ETH_TYPE_VLAN_8021AD;
+}
+
+bool
+has_vlan(const struct dp_packet *packet)
+{
+    const uint8_t *p = dp_packet_data(packet);
+    size_t size = dp_packet_size(packet);
+
+    /* The kernel drops a frame whose second tag is truncated. */
+    return size >= 18 && is_tag(p + 12) && (size >= 22 || !is_tag(p + 16));
+}
+
+/* The metadata of the frame that came out of TC. */
+static uint32_t out_mark, out_priority;
+
+static uint32_t
+run_tc(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
+       size_t *out_size)
+{
+    const struct pkt_metadata *md = &packet->md;
+    uint32_t in_port = odp_to_u32(md->in_port.odp_port);
+    struct __sk_buff ctx = {
+        .mark = md->pkt_mark, .priority = md->skb_priority,
+    };
+    uint32_t verdict;
+
+    runner->bss->metadata = (struct xdp_flow_key) {
+        .in_port = in_port, .recirc_id = md->recirc_id,
+        .skb_mark = md->pkt_mark, .priority = md->skb_priority,
+        .dp_hash = md->dp_hash,
+    };
+    assert_true(in_port < N_IN_PORTS);
+    verdict = run_tc_program(needs_inject(md) ? TARGET_RECIRC : in_port, &ctx,
+                             hook == HOOK_TC_BESIDE && has_vlan(packet),
+                             dp_packet_data(packet),
+                             dp_packet_size(packet), out, out_size);
+    if (verdict == TC_ACT_REDIRECT && ctx.cb[0]) {
+        verdict = run_trap_push(&ctx, out, out_size);
+    }
+    out_mark = ctx.mark;
+    out_priority = ctx.priority;
+    return (verdict == TC_ACT_REDIRECT ? XDP_REDIRECT
+            : verdict == TC_ACT_SHOT ? XDP_DROP : 100 + verdict);
+}
+
+uint32_t
+run_packet(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
+           size_t *out_size)
+{
+    return (hook == HOOK_XDP ? run_xdp : run_tc)(packet, out, out_size);
 }
 
 static const char *const drop_names[] = {
@@ -451,6 +667,9 @@ expect_frame(const struct outcome *o, const struct dp_packet *packet,
                       MIN(size, sizeof o->hdr));
         out += sizeof o->hdr;
         size -= sizeof o->hdr;
+    } else if (hook != HOOK_XDP) {
+        compare_number("mark", packet->md.pkt_mark, out_mark);
+        compare_number("priority", packet->md.skb_priority, out_priority);
     }
     compare_bytes("frame", dp_packet_data(packet), dp_packet_size(packet),
                   out, size);

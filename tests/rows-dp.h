@@ -14,6 +14,15 @@
 #define STACK_PORT 10           /* ... and one that takes no XDP frames. */
 #define N_IN_PORTS 4            /* Ports that have a root program. */
 
+/* What runs the pipeline. */
+enum hook {
+    HOOK_XDP,
+    HOOK_TC,
+    HOOK_TC_BESIDE,             /* The outermost VLAN tag beside the frame. */
+    N_HOOKS
+};
+extern enum hook hook;
+
 extern struct xdp_config *config;
 extern struct flow_table_maps maps;
 extern struct flow_table *ft;
@@ -30,7 +39,8 @@ int map_fd(const char *name);
 int prog_fd(const char *name);
 /* Sets element 'key' of 'map'. */
 void map_fill(const char *map, uint32_t key, const void *value);
-/* Puts program 'name', or none, into a stage's place; or each into its own. */
+/* Puts program 'name', or none, into a stage's place at 'hook'; or each into its
+ * own. */
 void set_stage(uint32_t stage, const char *name);
 void set_stages(void);
 
@@ -43,11 +53,17 @@ uint32_t run_program(int fd, const void *frame, size_t size,
                      uint8_t out[MAX_FRAME], size_t *out_size);
 uint32_t run_inject(const struct xdp_inject_hdr *, const void *frame,
                     size_t size, uint8_t out[MAX_FRAME], size_t *out_size);
-/* Runs the pipeline on a packet. */
+/* Runs the pipeline on a packet; a TC verdict is given as XDP's. */
 uint32_t run_packet(const struct dp_packet *, uint8_t out[MAX_FRAME],
                     size_t *out_size);
-/* True if '*md' has what only a packet from userspace has. */
+/* True if '*md' has what no packet from a port has: with XDP, it comes from
+ * userspace; with TC, it is recirculated. */
 bool needs_inject(const struct pkt_metadata *);
+
+/* True if run_packet() can be had for the packet. */
+bool can_run(const struct dp_packet *);
+/* True if the frame begins with a VLAN tag that can be beside it. */
+bool has_vlan(const struct dp_packet *);
 
 /* What came out: the verdict in words, as 'want' of struct row; ... */
 void expect_verdict(const char *want, uint32_t verdict, const uint8_t *out,

@@ -172,13 +172,17 @@ model_actions(struct outcome *o, struct dp_packet *packet,
 }
 
 void
-model(struct dp_packet *packet, bool injected, enum model_how how,
-      uint32_t up_at, struct outcome *o)
+model(struct dp_packet *packet, enum model_how how, uint32_t up_at,
+      struct outcome *o)
 {
     uint32_t depth = 0;
 
     memset(o, 0, sizeof *o);
-    o->counters[injected ? XDP_COUNTER_INJECT : XDP_COUNTER_RX] = 1;
+    if (!needs_inject(&packet->md)) {
+        o->counters[XDP_COUNTER_RX] = 1;
+    } else if (hook == HOOK_XDP) {
+        o->counters[XDP_COUNTER_INJECT] = 1;
+    }
     if (how == MODEL_DEEP) {
         strcpy(o->verdict, "deep");
         model_upcall(o, packet, XDP_UPCALL_MISS, NULL, 0, depth);

@@ -53,7 +53,7 @@ enum model_how {
 
 /* Forwards '*packet' as Open vSwitch would.  Userspace goes on at action
  * 'up_at', if not before. */
-void model(struct dp_packet *, bool injected, enum model_how, uint32_t up_at,
+void model(struct dp_packet *, enum model_how, uint32_t up_at,
            struct outcome *);
 void model_upcall(struct outcome *, const struct dp_packet *, uint32_t reason,
                   const struct row_flow *, uint32_t next_action,
