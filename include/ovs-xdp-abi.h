@@ -268,6 +268,8 @@ enum xdp_upcall_reason {
     XDP_UPCALL_COPY,        /* XDP_OP_USERSPACE_COPY: one action. */
 };
 
+#define XDP_UPCALL_VLANS 5
+
 struct xdp_upcall_hdr {                 /* 64 bytes. */
     __u32 magic;                        /* XDP_UPCALL_MAGIC. */
     __u32 reason;
@@ -285,8 +287,7 @@ struct xdp_upcall_hdr {                 /* 64 bytes. */
     struct {
         __be16 tpid;
         __be16 tci;
-    } vlans[2];
-    __u32 reserved[3];
+    } vlans[XDP_UPCALL_VLANS];
 };
 
 enum xdp_inject_mode {
