@@ -464,6 +464,16 @@ ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
     return ENOSPC;
 }
 
+/* Writes 'n_ops' ops; 'ops' may be null if there are none. */
+static void
+ops_write(struct flow_table *ft, uint32_t off, const struct xdp_op *ops,
+          size_t n_ops)
+{
+    if (n_ops) {
+        memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
+    }
+}
+
 static void
 release(struct flow_table *ft, const struct deferred *d)
     OVS_REQUIRES(ft->mutex)
@@ -771,7 +781,7 @@ insert__(struct flow_table *ft, const __u64 *words,
 
     struct xdp_flow *flow = &ft->maps.flows[idx];
 
-    memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
+    ops_write(ft, off, ops, n_ops);
     flow->mask_id = mask_id;
     flow->ops = (__u64) off << 32 | n_ops;
     memcpy(flow->key, words, sizeof flow->key);
@@ -835,7 +845,7 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
         struct xdp_flow *flow = &ft->maps.flows[idx];
         __u64 old = flow->ops;
 
-        memcpy(&ft->maps.ops[off], ops, n_ops * sizeof *ops);
+        ops_write(ft, off, ops, n_ops);
         store64(&flow->ops, (__u64) off << 32 | n_ops);
         defer(ft, DEFERRED_OPS, old >> 32, old);
     }
