@@ -15,6 +15,8 @@ TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
 ROWS_SOURCES = \
 	tests/rows-dp.c \
 	tests/rows-dp.h \
+	tests/rows-live.c \
+	tests/rows-live.h \
 	tests/rows-model.c \
 	tests/rows-model.h \
 	tests/rows-packet.c \

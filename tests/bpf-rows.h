@@ -730,6 +730,51 @@ static const struct row rows[] = {
       { M4 "ipv4() => hash(5),userspace(pid=0)" } },
 };
 
+struct live_row {
+    const char *name;
+    const char *packet;
+    const char *actions;
+};
+
+/* To several ports: port 11 takes no XDP frames. */
+static const struct live_row live_rows[] = {
+    { "live-one", TCP4, "5" },
+    { "live-edited", VLAN, "set(ipv4(ttl=1)),pop_vlan,5" },
+    { "live-userspace", UDP6, "set(ipv6(hlimit=1)),userspace(pid=0)" },
+    { "live-stack", TCP4, "11" },
+    { "live-stack-edited", UDP6, "set(ipv6(hlimit=7)),11" },
+    { "live-stack-vlan", QINQ, "pop_vlan,11" },
+    { "live-stack-pushed", UDP4, "push_vlan(vid=7,pcp=1),11" },
+    { "copies-two", TCP4, "5,6" },
+    { "copies-three", UDP4, "5,6,7" },
+    { "copies-shortest", OTHER "; cut 14", "5,6" },
+    { "copies-1514", UDP4 "; pay 1472", "5,6" },
+    { "copies-edited-between", TCP4, "5,set(ipv4(src=1.2.3.4)),6,"
+      "set(tcp(dst=81)),push_vlan(vid=9,pcp=1),7" },
+    { "copies-edited-before", UDP6, "set(ipv6(dst=2001:db8::99,hlimit=2)),5,6"
+      ",set(udp(dst=1)),7" },
+    { "copies-edited-behind", TCP4, "5,6,set(ipv4(ttl=1))" },
+    { "copies-push-pop", TCP4, "push_vlan(vid=5,pcp=0),5,pop_vlan,6" },
+    { "copies-vlan", VLAN, "5,pop_vlan,6,push_vlan(vid=1,pcp=1),7" },
+    { "copies-qinq", QINQ, "5,pop_vlan,6,pop_vlan,7" },
+    { "copies-push-on-qinq", QINQ, "push_vlan(vid=1,pcp=0),5,6" },
+    { "copies-mac", ARP, "set(eth(src=02:11:22:33:44:55)),5,"
+      "set(eth(dst=02:66:77:88:99:aa)),6" },
+    { "copies-userspace-first", TCP4, "userspace(pid=0),5" },
+    { "copies-userspace-last", UDP4, "5,userspace(pid=0)" },
+    { "copies-userspace-between", TCP4, "5,set(ipv4(ttl=3)),userspace(pid=0),"
+      "push_vlan(vid=4,pcp=0),6" },
+    { "copies-userspace-vlan", VLAN, "5,userspace(pid=0),pop_vlan,6" },
+    { "copies-userspace-pushed", TCP4,
+      "push_vlan(vid=4,pcp=0),5,userspace(pid=0)" },
+    { "copies-userspace-metadata", TCP4, "set(skb_mark(5)),"
+      "set(skb_priority(6)),userspace(pid=0),5" },
+    { "copies-stack", TCP4, "5,11" },
+    { "copies-stack-first", UDP4, "11,set(ipv4(ttl=9)),5" },
+    { "copies-stack-vlan", VLAN, "pop_vlan,11,push_vlan(vid=3,pcp=0),5" },
+    { "copies-stack-userspace", TCP4, "11,set(ipv4(ttl=9)),userspace(pid=0)" },
+};
+
 /* Frames at the inject program. */
 struct inject_row {
     const char *name;

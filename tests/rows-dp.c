@@ -48,7 +48,8 @@ enum hook hook;
 static size_t n_cpus;               /* Possible ones. */
 struct xdp_config *config;
 static struct xdp_flow_stats *all_stats;
-static struct xdp_port *port_table;
+struct xdp_port *port_table;
+struct xdp_policer *policers;
 struct flow_table_maps maps;
 static char *cpus;
 struct flow_table *ft;
@@ -64,6 +65,24 @@ prog_fd(const char *name)
 {
     return bpf_program__fd(bpf_object__find_program_by_name(pipeline->obj,
                                                             name));
+}
+
+int
+root_fd(uint32_t port_no)
+{
+    return bpf_program__fd(roots[port_no]->progs.root);
+}
+
+int
+tc_prog_fd(const char *name)
+{
+    return bpf_program__fd(bpf_object__find_program_by_name(tc->obj, name));
+}
+
+int
+tc_root_fd(uint32_t port_no)
+{
+    return bpf_program__fd(tc_roots[port_no]->progs.root_tc);
 }
 
 void
@@ -297,6 +316,7 @@ set_up(void)
     config = map_memory("xdp_config");
     all_stats = map_memory("xdp_stats");
     cpus = map_memory("xdp_cpus");
+    policers = map_memory("xdp_policers");
     port_table = map_memory("xdp_port_table");
     maps = (struct flow_table_maps) {
         .config = config,
@@ -370,6 +390,8 @@ reset(void)
     config->upcalls_enabled = 1;
     config->upcall_rate = 0;
     config->trap_ifindex = 1;
+    config->n_policers = 0;
+    memset(policers, 0, XDP_MAX_PORTS * sizeof *policers);
     config->vlan_limit = FLOW_MAX_VLAN_HEADERS;
 }
 
@@ -435,14 +457,14 @@ run_xdp(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
                           out, out_size);
     }
     assert_true(in_port < N_IN_PORTS);
-    return run_program(bpf_program__fd(roots[in_port]->progs.root),
+    return run_program(root_fd(in_port),
                        dp_packet_data(packet), dp_packet_size(packet),
                        out, out_size);
 }
 
-/* Runs a TC program on a frame, whose outermost VLAN tag is to be beside it with
- * 'beside'.  The frame that comes out has all its tags in it; 'runner' says
- * whether one was beside it. */
+/* Runs a TC program on a frame, whose outermost VLAN tag is to be beside it
+ * with 'beside'.  The frame that comes out has all its tags in it; 'runner'
+ * says whether one was beside it. */
 static uint32_t
 run_tc_program(uint32_t target, struct __sk_buff *ctx, bool beside,
                const uint8_t *frame, size_t size, uint8_t out[MAX_FRAME],
@@ -473,6 +495,26 @@ run_tc_program(uint32_t target, struct __sk_buff *ctx, bool beside,
     return opts.retval;
 }
 
+size_t
+normalize_upcall(uint8_t *up, size_t size)
+{
+    struct xdp_upcall_hdr *hdr = (void *) up;
+
+    compare_number("length in an upcall header", 0, hdr->len);
+    for (int i = ARRAY_SIZE(hdr->vlans) - 1; i >= 0; i--) {
+        if (hdr->vlans[i].tpid) {
+            uint8_t *p = up + sizeof *hdr + 12;
+
+            memmove(p + 4, p, size - sizeof *hdr - 12);
+            memcpy(p, &hdr->vlans[i], 4);
+            memset(&hdr->vlans[i], 0, 4);
+            size += 4;
+        }
+    }
+    hdr->len = size - sizeof *hdr;
+    return size;
+}
+
 /* What becomes of a frame that the pipeline has sent to the trap. */
 static uint32_t
 run_trap_push(struct __sk_buff *ctx, uint8_t out[MAX_FRAME], size_t *out_size)
@@ -484,26 +526,13 @@ run_trap_push(struct __sk_buff *ctx, uint8_t out[MAX_FRAME], size_t *out_size)
     uint32_t verdict = run_tc_program(TARGET_TRAP_PUSH, ctx,
                                       runner->bss->tpid, frame, *out_size,
                                       out, out_size);
-    struct xdp_upcall_hdr *hdr = (void *) out;
 
     free(frame);
     if (verdict != TC_ACT_OK) {
         return verdict;
     }
-    /* As userspace does it, but with all of the tag. */
     compare_number("a tag beside an upcall", 0, runner->bss->tpid);
-    compare_number("length in an upcall header", 0, hdr->len);
-    for (int i = ARRAY_SIZE(hdr->vlans) - 1; i >= 0; i--) {
-        if (hdr->vlans[i].tpid) {
-            uint8_t *p = out + sizeof *hdr + 12;
-
-            memmove(p + 4, p, *out_size - sizeof *hdr - 12);
-            memcpy(p, &hdr->vlans[i], 4);
-            memset(&hdr->vlans[i], 0, 4);
-            *out_size += 4;
-        }
-    }
-    hdr->len = *out_size - sizeof *hdr;
+    *out_size = normalize_upcall(out, *out_size);
     return TC_ACT_REDIRECT;
 }
 
@@ -579,7 +608,7 @@ run_packet(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
     return (hook == HOOK_XDP ? run_xdp : run_tc)(packet, out, out_size);
 }
 
-static const char *const drop_names[] = {
+const char *const drop_names[] = {
 #define DROP_NAME(NAME, TEXT) #NAME,
     XDP_DROP_REASONS(DROP_NAME)
 };

@@ -23,6 +23,7 @@
 #include "odp-execute.h"
 #include "odp-util.h"
 #include "rows-dp.h"
+#include "rows-live.h"
 #include "util.h"
 
 struct row_flow row_flows[MAX_ROW_FLOWS];
@@ -46,8 +47,8 @@ parse_actions(const char *s, struct ofpbuf *actions)
     }
 }
 
-void
-add_row_flow(const char *spec, struct dp_packet *packet)
+static void
+add(const char *spec, struct dp_packet *packet, bool copies)
 {
     struct row_flow *rf = &row_flows[n_row_flows++];
     const char *arrow = strstr(spec, "=>");
@@ -78,12 +79,28 @@ add_row_flow(const char *spec, struct dp_packet *packet)
 
     error = flow_to_xdp_key(&rf->flow, &rf->wc.masks, &key, &mask);
     error = error ? error : compile_actions(rf->actions.data, rf->actions.size,
-                                            false, ops, &n_ops);
+                                              copies, ops, &n_ops);
+    rf->copies = !error && n_ops && ops[0].type == XDP_OP_GROUP;
+    if (rf->copies) {
+        live_make_group(ops, n_ops);
+    }
     error = error ? error : flow_table_insert(ft, &key, &mask, ops, n_ops,
                                               &rf->idx);
     if (error) {
         row_fail("cannot add \"%s\" (%s)", spec, ovs_strerror(error));
     }
+}
+
+void
+add_row_flow(const char *spec, struct dp_packet *packet)
+{
+    add(spec, packet, false);
+}
+
+void
+add_copies_flow(const char *spec, struct dp_packet *packet)
+{
+    add(spec, packet, true);
 }
 
 void
@@ -103,14 +120,11 @@ execute(struct dp_packet *packet, const struct nlattr *a)
     odp_execute_actions(NULL, &batch, false, a, NLA_ALIGN(a->nla_len), NULL);
 }
 
-void
-model_upcall(struct outcome *o, const struct dp_packet *packet,
-             uint32_t reason, const struct row_flow *rf, uint32_t next_action,
-             uint32_t depth)
+static struct xdp_upcall_hdr
+upcall_hdr(const struct dp_packet *packet, uint32_t reason,
+           const struct row_flow *rf, uint32_t next_action, uint32_t depth)
 {
-    o->has_frame = true;
-    o->counters[XDP_COUNTER_UPCALL]++;
-    o->hdr = (struct xdp_upcall_hdr) {
+    return (struct xdp_upcall_hdr) {
         .magic = XDP_UPCALL_MAGIC,
         .reason = reason,
         .in_port = odp_to_u32(packet->md.in_port.odp_port),
@@ -123,6 +137,49 @@ model_upcall(struct outcome *o, const struct dp_packet *packet,
         .next_action = next_action,
         .depth = depth,
     };
+}
+
+void
+model_upcall(struct outcome *o, const struct dp_packet *packet,
+             uint32_t reason, const struct row_flow *rf, uint32_t next_action,
+             uint32_t depth)
+{
+    o->has_frame = true;
+    o->counters[XDP_COUNTER_UPCALL]++;
+    o->hdr = upcall_hdr(packet, reason, rf, next_action, depth);
+}
+
+/* Runs the actions of a flow that sends copies. */
+static void
+model_copies(struct outcome *o, struct dp_packet *packet,
+             const struct row_flow *rf, uint32_t depth)
+{
+    const struct nlattr *a;
+    unsigned int left;
+    uint32_t i = 0;
+
+    NL_ATTR_FOR_EACH (a, left, rf->actions.data, rf->actions.size) {
+        struct sent *sent = &o->sent[o->n_sent];
+        int type = nl_attr_type(a);
+
+        if (type == OVS_ACTION_ATTR_OUTPUT) {
+            sent->port = nl_attr_get_u32(a);
+            o->counters[XDP_COUNTER_FORWARDED]++;
+        } else if (type == OVS_ACTION_ATTR_USERSPACE) {
+            sent->port = TRAP;
+            sent->hdr = upcall_hdr(packet, XDP_UPCALL_COPY, rf, i, depth);
+            o->counters[XDP_COUNTER_UPCALL]++;
+        } else {
+            execute(packet, a);
+        }
+        if (type == OVS_ACTION_ATTR_OUTPUT
+            || type == OVS_ACTION_ATTR_USERSPACE) {
+            sent->packet = dp_packet_clone(packet);
+            o->n_sent++;
+        }
+        i++;
+    }
+    strcpy(o->verdict, "copies");
 }
 
 /* Runs the flow's actions.  Returns true if the packet is recirculated.
@@ -143,8 +200,10 @@ model_actions(struct outcome *o, struct dp_packet *packet,
             model_upcall(o, packet, XDP_UPCALL_ACTION, rf, i, *depth);
             return false;
         } else if (type == OVS_ACTION_ATTR_OUTPUT) {
-            if (nl_attr_get_u32(a) == OUT_PORT) {
-                snprintf(o->verdict, sizeof o->verdict, "%d", OUT_PORT);
+            uint32_t port = nl_attr_get_u32(a);
+
+            if (port < XDP_MAX_PORTS && port_table[port].ifindex) {
+                snprintf(o->verdict, sizeof o->verdict, "%"PRIu32, port);
                 o->counters[XDP_COUNTER_FORWARDED]++;
                 o->has_frame = true;
             } else {
@@ -210,6 +269,10 @@ model(struct dp_packet *packet, enum model_how how, uint32_t up_at,
         rf->stats.bytes += dp_packet_size(packet);
         if (is_ip_any(&flow) && flow.nw_proto == IPPROTO_TCP) {
             rf->stats.tcp_flags |= ntohs(flow.tcp_flags);
+        }
+        if (rf->copies) {
+            model_copies(o, packet, rf, depth);
+            return;
         }
         if (how == MODEL_MATCH
             || !model_actions(o, packet, rf, up_at, &depth)) {

@@ -20,15 +20,26 @@ struct row_flow {
     struct flow flow;
     struct flow_wildcards wc;
     struct ofpbuf actions;
+    bool copies;                    /* BPF sends several copies. */
     uint32_t idx;
     struct xdp_flow_stats stats;    /* Expected; 'used' is not known. */
 };
 extern struct row_flow row_flows[MAX_ROW_FLOWS];
 extern size_t n_row_flows;
 
+/* One of the copies that a flow sends. */
+struct sent {
+    uint32_t port;                  /* TRAP: to userspace, with 'hdr'. */
+    struct xdp_upcall_hdr hdr;
+    struct dp_packet *packet;
+};
+#define TRAP UINT32_MAX
+
 /* What has to come out, or what came out. */
 struct outcome {
-    char verdict[32];               /* As struct row's 'want'. */
+    char verdict[32];               /* As struct row's 'want', or "copies". */
+    struct sent sent[8];
+    size_t n_sent;
     bool has_frame;
     bool any_hash;                  /* 'hdr.dp_hash' is not known. */
     struct xdp_upcall_hdr hdr;      /* Of an upcall. */
@@ -38,7 +49,9 @@ struct outcome {
 /* Parses actions; "hash(BASIS)", which Open vSwitch prints but does not parse,
  * may come first. */
 void parse_actions(const char *s, struct ofpbuf *actions);
-/* Adds a flow to the table; 'packet' is for the match "exact". */
+/* Adds a flow to the table; 'packet' is for the match "exact".  BPF sends
+ * copies only in flows of add_copies_flow(). */
+void add_copies_flow(const char *spec, struct dp_packet *packet);
 void add_row_flow(const char *spec, struct dp_packet *packet);
 void free_row_flows(void);
 

@@ -204,6 +204,45 @@ csums_ok(struct dp_packet *packet)
     return sum_bytes(sum, csum, 2) == 0xffff;
 }
 
+/* Where the TCP or UDP checksum is that could be finished later. */
+static uint8_t *
+partial_csum(struct dp_packet *packet, uint32_t *sum)
+{
+    struct flow flow;
+    uint8_t *csum;
+
+    flow_extract(packet, &flow);
+    csum = l4_csum(packet, &flow, sum);
+    return (csum && (csum[0] || csum[1])
+            && (flow.nw_proto == IPPROTO_TCP || flow.nw_proto == IPPROTO_UDP)
+            ? csum : NULL);
+}
+
+bool
+can_be_partial(struct dp_packet *packet)
+{
+    uint32_t sum;
+
+    return (csums_ok(packet) && partial_csum(packet, &sum)
+            && !dp_packet_l2_pad_size(packet));
+}
+
+void
+make_partial(struct dp_packet *packet, uint16_t *start, uint16_t *ofs)
+{
+    uint32_t sum;
+    uint8_t *csum = partial_csum(packet, &sum);
+    uint8_t *l4 = dp_packet_l4(packet), *end = dp_packet_tail(packet);
+
+    /* The sum of all that it covers, less that of the segment. */
+    csum[0] = csum[1] = 0;
+    sum = sum_bytes(sum + (sum_bytes(0, l4, end - l4) ^ 0xffff), l4, 0);
+    csum[0] = sum >> 8;
+    csum[1] = sum;
+    *start = l4 - (uint8_t *) dp_packet_data(packet);
+    *ofs = csum - l4;
+}
+
 static void
 insert(struct dp_packet *packet, size_t ofs, const void *data, size_t n)
 {

@@ -24,7 +24,7 @@
 #include "dp-packet.h"
 #include "flow.h"
 
-#define MAX_FRAME 65536
+#define MAX_FRAME 32768         /* A dp_packet has 16 bits for its size. */
 
 /* The row at hand, for messages. */
 extern const char *row_name;
@@ -43,6 +43,11 @@ void parse_flow(const char *s, struct flow *, struct flow_wildcards *wc);
 /* Where the checksum of the L4 header of the parsed '*packet' is, with the sum
  * of what it covers but itself; NULL if it has none that covers all of it. */
 uint8_t *l4_csum(struct dp_packet *, const struct flow *, uint32_t *sum);
+/* True if '*packet' may come with just the sum of the pseudo-header in the
+ * place of its right TCP or UDP checksum, which is to be finished from
+ * '*start' on to the end; make_partial() makes it so. */
+bool can_be_partial(struct dp_packet *);
+void make_partial(struct dp_packet *, uint16_t *start, uint16_t *ofs);
 /* True if the checksums of '*packet', where there are any, are right. */
 bool csums_ok(struct dp_packet *);
 

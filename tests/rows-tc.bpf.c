@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * Between BPF_PROG_RUN and the TC programs under test.  BPF_PROG_RUN cannot give
- * a frame a VLAN tag beside it, which is where the kernel has it by the time
- * that it runs a TC program, and does not tell of one; this does.  See
+ * Between BPF_PROG_RUN and the TC programs under test.  BPF_PROG_RUN cannot
+ * give a frame a VLAN tag beside it, which is where the kernel has it by the
+ * time that it runs a TC program, and does not tell of one; this does.  See
  * rows-dp.c. */
 #define OVS_XDP_TC
 #include "maps.h"

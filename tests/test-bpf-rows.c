@@ -41,17 +41,19 @@
 #include "packets.h"
 #include "random.h"
 #include "rows-dp.h"
+#include "rows-live.h"
 #include "rows-model.h"
 #include "rows-packet.h"
 #include "util.h"
 
 static const char *skip_reason;     /* Why no row can run. */
+static const char *live_skip_reason;    /* Why none can that needs devices. */
 
 /* Runs one packet over the flows and compares all that comes out.  'want' may
- * begin with '~': with XDP, a drop in place of what the model does; or '!': the same,
- * and Open vSwitch's functions cannot even run the actions of the first flow.
- * "deep" is a packet that goes up without a lookup.  'expect', if nonnull, is
- * the packet that leaves. */
+ * begin with '~': with XDP, a drop in place of what the model does; or '!':
+ * the same, and Open vSwitch's functions cannot even run the actions of the
+ * first flow. "deep" is a packet that goes up without a lookup.  'expect', if
+ * nonnull, is the packet that leaves. */
 static void
 check_packet(const char *spec, const char *const *flows, const char *want,
              const char *expect)
@@ -63,11 +65,6 @@ check_packet(const char *spec, const char *const *flows, const char *want,
     size_t out_size;
     uint32_t up_at = UINT32_MAX, verdict;
 
-    if (!can_run(packet)) {
-        print_message("skipped: BPF_PROG_RUN takes no such frame for TC\n");
-        dp_packet_delete(packet);
-        skip();
-    }
     reset();
     for (; *flows; flows++) {
         add_row_flow(*flows, packet);
@@ -123,12 +120,30 @@ begins(const char *name, const char *skip_row)
     return true;
 }
 
+/* The same, of a row for 'packet'. */
+static bool
+begins_with(const char *name, const char *skip_row, const char *packet_)
+{
+    if (begins(name, skip_row)) {
+        struct dp_packet *packet = make_packet(packet_);
+        bool ok = can_run(packet);
+
+        dp_packet_delete(packet);
+        if (!ok) {
+            print_message("skipped: BPF_PROG_RUN takes no such frame for "
+                          "TC\n");
+            skip();
+        }
+    }
+    return true;
+}
+
 static void
 test_row(void **state)
 {
     const struct row *row = *state;
 
-    if (begins(row->name, row->skip)) {
+    if (begins_with(row->name, row->skip, row->packet)) {
         check_packet(row->packet, row->flows, row->want, row->expect);
     }
 }
@@ -151,7 +166,7 @@ test_match(void **state)
 {
     const struct match_row *row = *state;
 
-    if (begins(row->name, row->skip)) {
+    if (begins_with(row->name, row->skip, row->packet)) {
         char *flow = xasprintf("%s => %d", row->match, OUT_PORT);
         const char *flows[] = { flow, NULL };
         char *other = replace(row->packet, row->from, row->to);
@@ -170,7 +185,7 @@ test_key(void **state)
     static const char *const flows[] = { "exact => 9", NULL };
     const struct key_row *row = *state;
 
-    if (begins(row->name, row->skip)) {
+    if (begins_with(row->name, row->skip, row->packet)) {
         check_packet(row->packet, flows, "9", NULL);
     }
 }
@@ -181,7 +196,7 @@ test_edit(void **state)
 {
     const struct edit_row *row = *state;
 
-    if (begins(row->name, row->skip)) {
+    if (begins_with(row->name, row->skip, row->packet)) {
         char *flow = xasprintf("exact => %s,%d", row->actions, OUT_PORT);
         const char *flows[] = { flow, NULL };
 
@@ -521,7 +536,7 @@ test_missing_stage(void **state OVS_UNUSED)
 static void
 test_missing_trap(void **state OVS_UNUSED)
 {
-    uint32_t loopback = 1, zero = 0;
+    uint32_t device = live_skip_reason ? 1 : live_ifindex(TRAP), zero = 0;
 
     if (!begins("missing-trap", NULL)) {
         return;
@@ -529,7 +544,7 @@ test_missing_trap(void **state OVS_UNUSED)
     reset();
     bpf_map_delete_elem(map_fd("xdp_trap"), &zero);
     run_and_expect(TCP4, "drop:UPCALL");
-    map_fill("xdp_trap", 0, &loopback);
+    map_fill("xdp_trap", 0, &device);
     compare_number("UPCALL", 0, read_counter(XDP_COUNTER_UPCALL));
 }
 
@@ -753,6 +768,146 @@ test_hand_over(void **state OVS_UNUSED)
     dp_packet_delete(packet);
 }
 
+/* Copies. */
+
+static const uint32_t live_ports[] = { LIVE_IN_PORT, LIVE_PORTS, TRAP };
+
+/* Compares one of the copies with what a port got. */
+static void
+expect_copy(const struct sent *sent, struct dp_packet *got)
+{
+    const uint8_t *frame = got ? dp_packet_data(got) : NULL;
+    size_t size = got ? dp_packet_size(got) : 0;
+
+    if (!got) {
+        row_fail("nothing was sent to port %d", (int) sent->port);
+    }
+    if (sent->port == TRAP) {
+        struct xdp_upcall_hdr hdr = sent->hdr;
+
+        if (!((struct xdp_upcall_hdr *) dp_packet_data(got))->len) {
+            size = normalize_upcall(dp_packet_data(got), size); /* From TC. */
+        }
+        compare_bytes("upcall header", &hdr, sizeof hdr, frame,
+                      MIN(size, sizeof hdr));
+        frame += sizeof hdr;
+        size -= sizeof hdr;
+    }
+    compare_bytes("frame", dp_packet_data(sent->packet),
+                  dp_packet_size(sent->packet), frame, size);
+    dp_packet_delete(got);
+}
+
+/* Compares what ports got, counters and statistics. */
+static void
+expect_live(struct outcome *o)
+{
+    for (size_t i = 0; i < o->n_sent; i++) {
+        expect_copy(&o->sent[i], live_receive(o->sent[i].port, true));
+        dp_packet_delete(o->sent[i].packet);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(live_ports); i++) {
+        if (live_receive(live_ports[i], false)) {
+            row_fail("one more frame was sent to port %d",
+                     (int) live_ports[i]);
+        }
+    }
+    for (uint32_t i = 0; i < XDP_N_DROP_REASONS; i++) {
+        compare_number(drop_names[i], 0, read_drops(i));
+    }
+    expect_counters(o);
+    expect_stats();
+    free_row_flows();
+}
+
+/* Copies of one frame, which reach devices. */
+static void
+test_live(void **state)
+{
+    const struct live_row *row = *state;
+
+    if (!begins(row->name, live_skip_reason)) {
+        return;
+    }
+    struct dp_packet *packet = make_packet(row->packet), *result;
+    char *flow = xasprintf("exact => %s", row->actions);
+    uint8_t out[MAX_FRAME];
+    struct outcome o;
+    size_t size;
+
+    reset();
+    add_copies_flow(flow, packet);
+    result = dp_packet_clone(packet);
+    model(result, MODEL_ALL, UINT32_MAX, &o);
+    if (o.has_frame) {
+        o.sent[o.n_sent++] = (struct sent) {
+            .port = o.hdr.magic ? TRAP : (uint32_t) atoi(o.verdict),
+            .hdr = o.hdr,
+            .packet = dp_packet_clone(result),
+        };
+    }
+    config->trap_ifindex = live_ifindex(TRAP);
+    if (hook == HOOK_XDP) {
+        live_run_xdp(packet);
+    } else if (run_packet(packet, out, &size) == XDP_REDIRECT) {
+        /* BPF_PROG_RUN does not send what is redirected. */
+        struct sent *last = &o.sent[--o.n_sent];
+
+        compare_bytes("last frame", dp_packet_data(last->packet),
+                      dp_packet_size(last->packet),
+                      out + (last->port == TRAP ? sizeof o.hdr : 0),
+                      size - (last->port == TRAP ? sizeof o.hdr : 0));
+        dp_packet_delete(last->packet);
+    }
+    expect_live(&o);
+    free(flow);
+    dp_packet_delete(packet);
+    dp_packet_delete(result);
+}
+
+/* A packet comes in through a device and the stack, is edited by TC and sent;
+ * as it is, and with a checksum that is still to be filled in. */
+static void
+test_edit_live(void **state)
+{
+    const struct edit_row *row = *state;
+
+    if (!begins(row->name, row->skip ? row->skip : live_skip_reason)) {
+        return;
+    }
+    char *flow = xasprintf("exact => %s,%d", row->actions, LIVE_PORT);
+
+    if (strstr(row->name, "-shortest")) {
+        print_message("skipped: the kernel redirects no empty frame\n");
+        free(flow);
+        skip();
+    }
+    for (int partial = 0; partial < 2; partial++) {
+        struct dp_packet *packet = make_packet(row->packet);
+        struct outcome o;
+
+        reset();
+        add_row_flow(flow, packet);
+        if (!partial || can_be_partial(packet)) {
+            struct dp_packet *result = dp_packet_clone(packet);
+
+            model(result, MODEL_ALL, UINT32_MAX, &o);
+            if (row->expect) {
+                dp_packet_delete(result);
+                result = make_packet(row->expect);
+            }
+            o.sent[o.n_sent++] = (struct sent) {
+                .port = LIVE_PORT, .packet = result,
+            };
+            live_send(packet, partial);
+            expect_live(&o);
+        }
+        dp_packet_delete(packet);
+        free_row_flows();
+    }
+    free(flow);
+}
+
 /* What does not come from a port. */
 static void
 test_inject(void **state)
@@ -851,7 +1006,9 @@ static void
 add_test_at(enum hook at, const char *name, CMUnitTestFunction function,
             const void *state)
 {
-    static const char *const prefixes[] = { "", "tc:", "tc-beside:" };
+    static const char *const prefixes[] = {
+        "", "tc:", "tc-beside:", "tc-live:",
+    };
     struct test *test = xmalloc(sizeof *test);
     char *full_name = xasprintf("%s%s", prefixes[at], name);
 
@@ -908,7 +1065,7 @@ main(int argc, char *argv[])
         snprintf(truncated[i].name, sizeof truncated[i].name,
                  "truncated-%"PRIuSIZE, i);
         truncated[i].len = i;
-        for (hook = HOOK_XDP; hook < N_HOOKS; hook++) {
+        for (hook = HOOK_XDP; hook <= HOOK_TC_BESIDE; hook++) {
             if (hook == HOOK_XDP || i >= ETH_HEADER_LEN) {
                 add_test_at(hook, truncated[i].name, test_truncated,
                             &truncated[i]);
@@ -916,12 +1073,19 @@ main(int argc, char *argv[])
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(truncated_bases); i++) {
-        add_row(xasprintf("mask-shape-%"PRIuSIZE, i), test_mask_shape,
-                truncated_bases[i], truncated_bases[i]);
+        char name[16];
+
+        snprintf(name, sizeof name, "mask-shape-%"PRIuSIZE, i);
+        add_row(name, test_mask_shape, truncated_bases[i], truncated_bases[i]);
     }
     ADD_ROWS(edit_rows, test_edit);
     ADD_ROWS(rows, test_row);
     ADD_ROWS(udp_zero_rows, test_udp_zero);
+    ADD_ROWS(live_rows, test_live);
+    for (size_t i = 0; i < ARRAY_SIZE(edit_rows); i++) {
+        add_test_at(HOOK_TC_LIVE, edit_rows[i].name, test_edit_live,
+                    &edit_rows[i]);
+    }
     add_test("hash", test_hash, NULL);
     add_test("hints", test_hints, NULL);
     add_test("many-masks", test_many_masks, NULL);
@@ -941,6 +1105,10 @@ main(int argc, char *argv[])
     add_test_at(HOOK_XDP, "hand-over", test_hand_over, NULL);
     add_test_at(HOOK_XDP, "trap-rx", test_trap_rx, NULL);
 
+    live_skip_reason = live_unshare();
     skip_reason = set_up();
+    if (!live_skip_reason && !skip_reason) {
+        live_skip_reason = live_set_up();
+    }
     return _cmocka_run_group_tests("bpf-rows", tests, n_tests, NULL, NULL);
 }
