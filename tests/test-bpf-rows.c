@@ -548,6 +548,79 @@ test_missing_trap(void **state OVS_UNUSED)
     compare_number("UPCALL", 0, read_counter(XDP_COUNTER_UPCALL));
 }
 
+/* The packet conforms 'n' times, and then does not. */
+static void
+expect_policed(const char *packet, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        run_and_expect(packet, "9");
+    }
+    run_and_expect(packet, "drop:POLICED");
+    compare_number("RX", n + 1, read_counter(XDP_COUNTER_RX));
+    compare_number("HIT", n, read_counter(XDP_COUNTER_HIT));
+    clear_counters();
+}
+
+/* The rates are so low that the time which the test takes does not matter. */
+static void
+test_police(void **state OVS_UNUSED)
+{
+    const uint64_t second = UINT64_C(1000000000), per_byte = second * 1024;
+    struct xdp_policer *p = &policers[1];
+
+    if (!begins("police", NULL)) {
+        return;
+    }
+    reset();
+    config->n_policers = 1;
+    add_flow(M4 "ipv4() => 9");
+    add_flow(MVLAN("vid=0/0x0,pcp=0/0x0") " => 9");
+    add_flow("in_port(2),eth(),eth_type(0x0800),ipv4() => 9");
+
+    /* The first packet is due at once, and more as the burst allows. */
+    p->packets = (struct xdp_rate) { 10 * second, 25 * second, 0 };
+    expect_policed(UDP4, 3);
+    p->packets = (struct xdp_rate) { 10 * second, 0, 0 };
+    expect_policed(UDP4, 1);
+    p->packets = (struct xdp_rate) { 0, 0, 0 };
+
+    /* UDP4 has 61 bytes, VLAN has 65 with its tag. */
+    p->bytes = (struct xdp_rate) { per_byte, 0, 0 };
+    expect_policed(UDP4, 1);
+    p->bytes = (struct xdp_rate) { per_byte / 10, 63 * second / 10, 0 };
+    expect_policed(UDP4, 2);
+    p->bytes = (struct xdp_rate) { per_byte, 63 * second, 0 };
+    expect_policed(VLAN, 1);
+
+    /* Both: the lower one counts. */
+    p->bytes = (struct xdp_rate) { per_byte / 1000, 10 * second, 0 };
+    p->packets = (struct xdp_rate) { 10 * second, 15 * second, 0 };
+    expect_policed(UDP4, 2);
+
+    /* No other port, and nothing without policers. */
+    for (int i = 0; i < 5; i++) {
+        run_and_expect("in_port(2),eth(src=02:00:00:00:00:01,"
+                       "dst=02:00:00:00:00:02)," IP4(6) TCP, "9");
+    }
+    config->n_policers = 0;
+    run_and_expect(UDP4, "9");
+    free_row_flows();
+}
+
+/* XDP cannot copy a frame that does not fit into one page: userspace sends
+ * it. */
+static void
+test_long_copies(void **state OVS_UNUSED)
+{
+    if (!begins("copies-of-9000", live_skip_reason)) {
+        return;
+    }
+    reset();
+    add_copies_flow(M4 "ipv4() => 5,set(ipv4(ttl=1)),6", NULL);
+    run_and_expect(UDP4 "; pay 8958", "up:0");
+    free_row_flows();
+}
+
 /* The hash is the same for a connection, differs between connections and
  * bases, and is what the next round matches on. */
 static void
@@ -1092,6 +1165,7 @@ main(int argc, char *argv[])
     add_test("modify-flow", test_modify_flow, NULL);
     add_test("no-userspace", test_no_userspace, NULL);
     add_test("rate-limit", test_rate_limit, NULL);
+    add_row("police", test_police, NULL, VLAN);
     add_test("missing-stage", test_missing_stage, NULL);
     add_test("buckets", test_buckets, NULL);
     add_row("vlan-limit", test_vlan_limit, NULL, VLAN);
@@ -1101,6 +1175,7 @@ main(int argc, char *argv[])
         add_test_at(HOOK_XDP, inject_rows[i].name, test_inject,
                     &inject_rows[i]);
     }
+    add_test_at(HOOK_XDP, "copies-of-9000", test_long_copies, NULL);
     add_test_at(HOOK_XDP, "missing-trap", test_missing_trap, NULL);
     add_test_at(HOOK_XDP, "hand-over", test_hand_over, NULL);
     add_test_at(HOOK_XDP, "trap-rx", test_trap_rx, NULL);
