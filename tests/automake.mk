@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# ---- make check: cmocka programs, no namespaces ---------------------------------
+# ---- make check: cmocka programs ------------------------------------------------
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/test-actions \

@@ -730,6 +730,7 @@ struct live_row {
     const char *name;
     const char *packet;
     const char *actions;
+    bool clones;                /* XDP clones the frame. */
 };
 
 /* To several ports: port 11 takes no XDP frames. */
@@ -741,30 +742,30 @@ static const struct live_row live_rows[] = {
     { "live-stack-edited", UDP6, "set(ipv6(hlimit=7)),11" },
     { "live-stack-vlan", QINQ, "pop_vlan,11" },
     { "live-stack-pushed", UDP4, "push_vlan(vid=7,pcp=1),11" },
-    { "copies-two", TCP4, "5,6" },
-    { "copies-three", UDP4, "5,6,7" },
-    { "copies-shortest", OTHER "; cut 14", "5,6" },
-    { "copies-1514", UDP4 "; pay 1472", "5,6" },
+    { "copies-two", TCP4, "5,6", true },
+    { "copies-three", UDP4, "5,6,7", true },
+    { "copies-shortest", OTHER "; cut 14", "5,6", true },
+    { "copies-1514", UDP4 "; pay 1472", "5,6", true },
     { "copies-edited-between", TCP4, "5,set(ipv4(src=1.2.3.4)),6,"
-      "set(tcp(dst=81)),push_vlan(vid=9,pcp=1),7" },
+      "set(tcp(dst=81)),push_vlan(vid=9,pcp=1),7", true },
     { "copies-edited-before", UDP6, "set(ipv6(dst=2001:db8::99,hlimit=2)),5,6"
-      ",set(udp(dst=1)),7" },
-    { "copies-edited-behind", TCP4, "5,6,set(ipv4(ttl=1))" },
-    { "copies-push-pop", TCP4, "push_vlan(vid=5,pcp=0),5,pop_vlan,6" },
-    { "copies-vlan", VLAN, "5,pop_vlan,6,push_vlan(vid=1,pcp=1),7" },
-    { "copies-qinq", QINQ, "5,pop_vlan,6,pop_vlan,7" },
-    { "copies-push-on-qinq", QINQ, "push_vlan(vid=1,pcp=0),5,6" },
+      ",set(udp(dst=1)),7", true },
+    { "copies-edited-behind", TCP4, "5,6,set(ipv4(ttl=1))", true },
+    { "copies-push-pop", TCP4, "push_vlan(vid=5,pcp=0),5,pop_vlan,6", true },
+    { "copies-vlan", VLAN, "5,pop_vlan,6,push_vlan(vid=1,pcp=1),7", true },
+    { "copies-qinq", QINQ, "5,pop_vlan,6,pop_vlan,7", true },
+    { "copies-push-on-qinq", QINQ, "push_vlan(vid=1,pcp=0),5,6", true },
     { "copies-mac", ARP, "set(eth(src=02:11:22:33:44:55)),5,"
-      "set(eth(dst=02:66:77:88:99:aa)),6" },
-    { "copies-userspace-first", TCP4, "userspace(pid=0),5" },
-    { "copies-userspace-last", UDP4, "5,userspace(pid=0)" },
+      "set(eth(dst=02:66:77:88:99:aa)),6", true },
+    { "copies-userspace-first", TCP4, "userspace(pid=0),5", true },
+    { "copies-userspace-last", UDP4, "5,userspace(pid=0)", true },
     { "copies-userspace-between", TCP4, "5,set(ipv4(ttl=3)),userspace(pid=0),"
-      "push_vlan(vid=4,pcp=0),6" },
-    { "copies-userspace-vlan", VLAN, "5,userspace(pid=0),pop_vlan,6" },
+      "push_vlan(vid=4,pcp=0),6", true },
+    { "copies-userspace-vlan", VLAN, "5,userspace(pid=0),pop_vlan,6", true },
     { "copies-userspace-pushed", TCP4,
-      "push_vlan(vid=4,pcp=0),5,userspace(pid=0)" },
+      "push_vlan(vid=4,pcp=0),5,userspace(pid=0)", true },
     { "copies-userspace-metadata", TCP4, "set(skb_mark(5)),"
-      "set(skb_priority(6)),userspace(pid=0),5" },
+      "set(skb_priority(6)),userspace(pid=0),5", true },
     { "copies-stack", TCP4, "5,11" },
     { "copies-stack-first", UDP4, "11,set(ipv4(ttl=9)),5" },
     { "copies-stack-vlan", VLAN, "pop_vlan,11,push_vlan(vid=3,pcp=0),5" },

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "packets.h"
@@ -204,6 +205,19 @@ live_make_group(struct xdp_op *ops, size_t n_ops)
     ops[0].arg = id;
 }
 
+const char *
+live_why_no_copies(void)
+{
+    struct utsname name;
+    int major, minor;
+
+    uname(&name);
+    return (sscanf(name.release, "%d.%d", &major, &minor) == 2
+            && major * 1000 + minor < 6004
+            ? "before Linux 6.4, clones of BPF_PROG_RUN's live frames are void"
+            : NULL);
+}
+
 void
 live_run_xdp(const struct dp_packet *packet)
 {
@@ -280,4 +294,16 @@ live_receive(uint32_t port, bool wait)
         eth_push_vlan(packet, htons(aux.tp_vlan_tpid), htons(aux.tp_vlan_tci));
     }
     return packet;
+}
+
+void
+live_drain(void)
+{
+    for (size_t i = 0; i < n_lives; i++) {
+        struct dp_packet *packet;
+
+        while ((packet = live_receive(lives[i].port, false))) {
+            dp_packet_delete(packet);
+        }
+    }
 }

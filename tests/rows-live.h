@@ -24,6 +24,8 @@ int live_ifindex(uint32_t port);
 /* Makes the group of the ports to which 'ops' send the frame, and enters it
  * into the first of them. */
 void live_make_group(struct xdp_op *ops, size_t n_ops);
+/* Why XDP cannot send copies from live_run_xdp(); NULL if it can. */
+const char *live_why_no_copies(void);
 /* Runs the XDP pipeline on a packet from LIVE_IN_PORT, and what comes of its
  * verdict. */
 void live_run_xdp(const struct dp_packet *);
@@ -34,5 +36,7 @@ void live_send(struct dp_packet *, bool partial);
  * the caller deletes it.  NULL if there is none, for which it waits with
  * 'wait' only. */
 struct dp_packet *live_receive(uint32_t port, bool wait);
+/* Forgets what ports have got, if a row that failed left it. */
+void live_drain(void);
 
 #endif /* rows-live.h */
