@@ -28,6 +28,13 @@ ctx_known_len(ctx_t *ctx)
 	return ctx->len;
 }
 
+/* What is counted: with the tag beside the frame, as openvswitch.ko does it. */
+static __always_inline __u32
+ctx_wire_len(ctx_t *ctx, __u32 len)
+{
+	return len + (ctx->vlan_present ? 4 : 0);
+}
+
 static __always_inline void
 ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
 {

@@ -27,6 +27,13 @@ ctx_known_len(ctx_t *ctx)
 	return ctx->data_end - ctx->data;
 }
 
+/* What is counted: the frame with all its tags. */
+static __always_inline __u32
+ctx_wire_len(ctx_t *ctx, __u32 len)
+{
+	return len;
+}
+
 /* The metadata that a frame comes with. */
 static __always_inline void
 ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)

@@ -39,7 +39,7 @@ struct xdp_cpu {
 	struct xdp_offsets offsets;
 	__u32 depth;		/* Recirculations so far. */
 	__u32 flow;		/* Index of the flow that matched. */
-	__u32 len;		/* Of the frame, when it was looked up. */
+	__u32 len;		/* Of the frame as it was looked up, with tags. */
 	__u32 cpu;		/* Of this entry. */
 	__u32 wide;		/* 'key' may have words beyond IPv4's. */
 	__u64 ops;		/* Its ops: offset << 32 | count. */

@@ -20,7 +20,7 @@
  * means that there is no such header. */
 struct xdp_offsets {
     __u16 l3;               /* IPv4, IPv6 or ARP. */
-    __u16 l4;               /* Set only if its ports or type were parsed. */
+    __u16 l4;               /* Set only if its fixed part is there. */
     /* A routing header with segments left: the L4 checksum covers another
      * destination address. */
     __u16 routing;
@@ -412,7 +412,7 @@ parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
     }
 }
 
-/* Returns 1 if the ports or the type were there, -1 if userspace has to
+/* Returns 1 if the header's fixed part was there, -1 if userspace has to
  * look. */
 static __always_inline int
 parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
@@ -429,7 +429,7 @@ parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
         }
         len = (p[12] >> 4) * 4;
         if (len < 20 || len > c->left) {
-            return 0;
+            return 1;       /* No key, but a checksum of the addresses. */
         }
         key->tcp_flags = PARSE_HTONS(parse_be16(p + 12) & 0xfff);
         break;

@@ -70,7 +70,7 @@ parse_inline(ctx_t *ctx, struct xdp_cpu *c, __u32 vlan_limit)
 	result = parse_frame(ctx, (void *)(long)ctx->data,
 			     (void *)(long)ctx->data_end, &len, vlan_limit,
 			     &c->key, &c->offsets);
-	c->len = len;
+	c->len = ctx_wire_len(ctx, len);
 	c->wide = c->key.eth_type != bpf_htons(ETH_P_IP);
 	return result;
 }
@@ -140,7 +140,8 @@ ingress(ctx_t *ctx, __u32 ifindex)
 		return drop(XDP_DROP_NO_IN_PORT);
 	c->key.in_port = port - 1;
 	count(c, XDP_COUNTER_RX);
-	if (config->n_policers && !police(c->key.in_port, ctx_len(ctx)))
+	if (config->n_policers && !police(c->key.in_port,
+					  ctx_wire_len(ctx, ctx_len(ctx))))
 		return drop(XDP_DROP_POLICED);
 	c->key.recirc_id = 0;
 	ctx_metadata(ctx, &c->key);

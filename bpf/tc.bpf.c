@@ -72,7 +72,8 @@ int trap_push(struct __sk_buff *ctx)
 	ctx_load_upcall(ctx, &hdr);
 	if (hdr.reason < XDP_UPCALL_MISS || hdr.reason > XDP_UPCALL_COPY)
 		return drop(XDP_DROP_UPCALL);
-	for (i = 0; i < 2; i++) {
+	/* To take the tag beside the frame is to move the next one out there. */
+	for (i = 0; i < XDP_UPCALL_VLANS; i++) {
 		if (!ctx->vlan_present)
 			break;
 		hdr.vlans[i].tpid = ctx->vlan_proto;
@@ -81,7 +82,7 @@ int trap_push(struct __sk_buff *ctx)
 			return drop(XDP_DROP_UPCALL);
 	}
 	if (ctx->vlan_present)
-		return drop(XDP_DROP_UPCALL);	/* More than two tags. */
+		return drop(XDP_DROP_UPCALL);	/* Too many tags. */
 	if (bpf_skb_change_head(ctx, sizeof hdr, 0))
 		return drop(XDP_DROP_HEADROOM);
 	p = FRAME_AT(ctx, 0, 0, sizeof *p);

@@ -72,11 +72,14 @@ upcall(ctx_t *ctx, struct xdp_cpu *c, const struct xdp_config *config,
 {
 	struct xdp_upcall_hdr hdr;
 	int err = upcall_prepare(ctx, c, config, reason, next_action, &hdr);
+	int verdict;
 
 	if (err)
 		return drop(err - 1);
-	count(c, XDP_COUNTER_UPCALL);
-	return ctx_upcall(ctx, config, &hdr);
+	verdict = ctx_upcall(ctx, config, &hdr);
+	if (verdict != CTX_DROP)
+		count(c, XDP_COUNTER_UPCALL);
+	return verdict;
 }
 
 #endif /* upcall.h */

@@ -664,7 +664,9 @@ ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
     }
     error = ops_alloc(ft, n, &off);
     if (!error) {
-        memcpy(&ft->maps.ops[off], ops, n * sizeof *ops);
+        if (n) {                        /* 'ops' may be null. */
+            memcpy(&ft->maps.ops[off], ops, n * sizeof *ops);
+        }
         *encoded = (__u64) off << 32 | n;
     }
     return error;

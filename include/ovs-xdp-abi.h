@@ -231,7 +231,8 @@ struct xdp_policer {
 /* Compiled actions.  An op is 16 bytes; a set of a field wider than 'data'
  * is split up. */
 enum xdp_op_type {
-    XDP_OP_END = 0,         /* Stop here: drop what was not output. */
+    XDP_OP_END = 0,         /* Stop here: drop what was not output.  arg is
+                             * userspace's: why it wanted that. */
     XDP_OP_OUTPUT,          /* arg = port; ends the list (the frame leaves). */
     XDP_OP_OUTPUT_COPY,     /* arg = port; a copy leaves, as it is now. */
     XDP_OP_GROUP,           /* arg = id in "xdp_groups".  First op of a list
@@ -291,6 +292,8 @@ enum xdp_upcall_reason {
     XDP_UPCALL_COPY,        /* XDP_OP_USERSPACE_COPY: one action. */
 };
 
+#define XDP_UPCALL_VLANS 5
+
 struct xdp_upcall_hdr {                 /* 64 bytes. */
     __u32 magic;                        /* XDP_UPCALL_MAGIC. */
     __u32 reason;
@@ -308,8 +311,7 @@ struct xdp_upcall_hdr {                 /* 64 bytes. */
     struct {
         __be16 tpid;
         __be16 tci;
-    } vlans[2];
-    __u32 reserved[3];
+    } vlans[XDP_UPCALL_VLANS];
 };
 
 enum xdp_inject_mode {

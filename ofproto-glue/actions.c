@@ -245,6 +245,12 @@ compile_action(struct op_list *list, const struct nlattr *a, uint32_t i,
         add_op(list, XDP_OP_HASH, hash->hash_basis);
         return true;
     }
+    case OVS_ACTION_ATTR_DROP:
+        if (list->n_sent) {
+            return false;
+        }
+        add_op(list, XDP_OP_END, nl_attr_get_u32(a));
+        return true;
     default:
         return false;
     }
@@ -255,6 +261,18 @@ refuse(const char *what)
 {
     VLOG_INFO_RL(&rl, "the xdp datapath does not support %s yet", what);
     return EOPNOTSUPP;
+}
+
+static int check_actions(const struct nlattr *actions, size_t len);
+
+/* Checks the actions that are attribute 'type' of the nested action 'a'. */
+static int
+check_nested(const struct nlattr *a, uint16_t type)
+{
+    const struct nlattr *nested = nl_attr_find_nested(a, type);
+
+    return nested ? check_actions(nl_attr_get(nested),
+                                  nl_attr_get_size(nested)) : 0;
 }
 
 /* What neither side can run is refused, also where it is nested. */
@@ -288,16 +306,17 @@ check_actions(const struct nlattr *actions, size_t len)
         case OVS_ACTION_ATTR_CLONE:
             error = check_actions(nl_attr_get(a), nl_attr_get_size(a));
             break;
-        case OVS_ACTION_ATTR_SAMPLE: {
-            const struct nlattr *nested
-                = nl_attr_find_nested(a, OVS_SAMPLE_ATTR_ACTIONS);
-
-            if (nested) {
-                error = check_actions(nl_attr_get(nested),
-                                      nl_attr_get_size(nested));
+        case OVS_ACTION_ATTR_SAMPLE:
+            error = check_nested(a, OVS_SAMPLE_ATTR_ACTIONS);
+            break;
+        case OVS_ACTION_ATTR_CHECK_PKT_LEN:
+            error = check_nested(a,
+                                 OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+            if (!error) {
+                error = check_nested(
+                    a, OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
             }
             break;
-        }
         default:
             if (nl_attr_type(a) > OVS_ACTION_ATTR_MAX) {
                 return refuse("an unknown action");
@@ -328,6 +347,9 @@ compile_list(struct op_list *list, const struct nlattr *actions, size_t len)
             list->full = false;
             add_op(list, XDP_OP_USERSPACE, i);
             return false;
+        }
+        if (nl_attr_type(a) == OVS_ACTION_ATTR_DROP) {
+            break;              /* What is behind it does not run. */
         }
         i++;
     }
@@ -408,8 +430,26 @@ decompile_bytes(const struct xdp_op *op, uint16_t type, size_t size,
     decompile_bytes(op, TYPE, sizeof(struct STRUCT),                    \
                     offsetof(struct STRUCT, MEMBER) + (OFS), N, actions)
 
+/* Ops do not tell UDP from TCP: 'nw_proto' does. */
+static void
+decompile_port(const struct xdp_op *op, uint8_t nw_proto,
+               struct ofpbuf *actions)
+{
+    uint16_t type = (nw_proto == IPPROTO_UDP ? OVS_KEY_ATTR_UDP
+                     : OVS_KEY_ATTR_TCP);
+
+    BUILD_ASSERT_DECL(sizeof(struct ovs_key_udp)
+                      == sizeof(struct ovs_key_tcp));
+    if (op->type == XDP_OP_SET_TP_SRC) {
+        DECOMPILE(type, ovs_key_tcp, tcp_src, 0, 2);
+    } else {
+        DECOMPILE(type, ovs_key_tcp, tcp_dst, 0, 2);
+    }
+}
+
 static bool
-decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
+decompile_op(const struct xdp_op *op, uint8_t nw_proto,
+             struct ofpbuf *actions)
 {
     switch ((enum xdp_op_type) op->type) {
     case XDP_OP_GROUP:
@@ -465,10 +505,8 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
         DECOMPILE(OVS_KEY_ATTR_IPV6, ovs_key_ipv6, ipv6_label, 0, 4);
         return true;
     case XDP_OP_SET_TP_SRC:
-        DECOMPILE(OVS_KEY_ATTR_TCP, ovs_key_tcp, tcp_src, 0, 2);
-        return true;
     case XDP_OP_SET_TP_DST:
-        DECOMPILE(OVS_KEY_ATTR_TCP, ovs_key_tcp, tcp_dst, 0, 2);
+        decompile_port(op, nw_proto, actions);
         return true;
     case XDP_OP_SET_MARK:
         put_set(actions, OVS_KEY_ATTR_SKB_MARK, &op->arg, op->data, 4);
@@ -485,6 +523,8 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
         return true;
     }
     case XDP_OP_END:
+        nl_msg_put_u32(actions, OVS_ACTION_ATTR_DROP, op->arg);
+        return true;
     case XDP_OP_USERSPACE:
     case XDP_OP_USERSPACE_COPY:
     case XDP_OP_N:
@@ -494,11 +534,11 @@ decompile_op(const struct xdp_op *op, struct ofpbuf *actions)
 }
 
 bool
-decompile_actions(const struct xdp_op *ops, size_t n_ops,
+decompile_actions(const struct xdp_op *ops, size_t n_ops, uint8_t nw_proto,
                   struct ofpbuf *actions)
 {
     for (size_t i = 0; i < n_ops; i++) {
-        if (!decompile_op(&ops[i], actions)) {
+        if (!decompile_op(&ops[i], nw_proto, actions)) {
             return false;
         }
     }

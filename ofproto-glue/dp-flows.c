@@ -232,7 +232,7 @@ adopt_flow(struct dp_xdp *dp, const struct adopted_flow *f)
     ofpbuf_init(&key, 256);
     ofpbuf_init(&mask, 256);
     ofpbuf_init(&actions, 256);
-    ok = (decompile_actions(f->ops, f->n_ops, &actions)
+    ok = (decompile_actions(f->ops, f->n_ops, f->key.nw_proto, &actions)
           && !xdp_groups_adopt(xdp_dp_groups(dp->xdp), f->ops, f->n_ops,
                                &group));
     if (ok) {

@@ -351,6 +351,18 @@ handle_action(struct dp_xdp *dp, const struct xdp_upcall_hdr *hdr,
     lost(dp, packet);           /* The flow's actions have changed. */
 }
 
+/* Pushes a tag as it was, with its drop eligible indicator, which
+ * eth_push_vlan() clears. */
+static void
+push_tag(struct dp_packet *packet, ovs_be16 tpid, ovs_be16 tci)
+{
+    struct vlan_eth_header *veh;
+
+    eth_push_vlan(packet, tpid, tci);
+    veh = dp_packet_data(packet);
+    veh->veth_tci = tci;
+}
+
 void
 dp_upcall(const struct xdp_upcall_hdr *hdr, struct dp_packet *packet,
           void *dp_)
@@ -359,7 +371,7 @@ dp_upcall(const struct xdp_upcall_hdr *hdr, struct dp_packet *packet,
 
     for (int i = ARRAY_SIZE(hdr->vlans) - 1; i >= 0; i--) {
         if (hdr->vlans[i].tpid) {
-            eth_push_vlan(packet, hdr->vlans[i].tpid, hdr->vlans[i].tci);
+            push_tag(packet, hdr->vlans[i].tpid, hdr->vlans[i].tci);
         }
     }
     set_metadata(packet, hdr);

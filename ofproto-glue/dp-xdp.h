@@ -127,10 +127,11 @@ void flow_from_xdp_key(const struct xdp_flow_key *key, struct flow *flow);
  * userspace cannot run the actions either. */
 int compile_actions(const struct nlattr *actions, size_t len, bool copies,
                     struct xdp_op ops[XDP_FLOW_MAX_OPS], size_t *n_ops);
-/* Ops back to netlink actions, for flows adopted from an earlier process.
- * False if that is not possible: userspace has to run some of them. */
+/* Ops back to netlink actions, for flows adopted from an earlier process; of a
+ * flow that matches 'nw_proto'.  False if that is not possible: userspace has to
+ * run some of them. */
 bool decompile_actions(const struct xdp_op *ops, size_t n_ops,
-                       struct ofpbuf *actions);
+                       uint8_t nw_proto, struct ofpbuf *actions);
 
 /* dp-flows.c. */
 void dp_flows_init(struct dp_xdp *);

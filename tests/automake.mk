@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# ---- make check: cmocka programs, no namespaces ---------------------------------
+# ---- make check: cmocka programs ------------------------------------------------
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/test-actions \
+	tests/test-bpf-rows \
 	tests/test-flow-table \
 	tests/test-upcall
 endif
 check_PROGRAMS += tests/fuzz-parse-replay
 TESTS = $(check_PROGRAMS)
 TESTS_LDADD = libovsxdp.a @OVS_LIBS@ $(XDP_LIBS) -lcmocka
+
+ROWS_SOURCES = \
+	tests/rows-dp.c \
+	tests/rows-dp.h \
+	tests/rows-live.c \
+	tests/rows-live.h \
+	tests/rows-model.c \
+	tests/rows-model.h \
+	tests/rows-packet.c \
+	tests/rows-packet.h
+tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h \
+	$(ROWS_SOURCES)
+tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
+tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
+tests_test_bpf_rows_CPPFLAGS = $(AM_CPPFLAGS) -I$(builddir)/tests
+$(tests_test_bpf_rows_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS) \
+	tests/rows-tc.skel.h
+tests/rows-tc.bpf.o: $(srcdir)/tests/rows-tc.bpf.c
+EXTRA_DIST += tests/rows-tc.bpf.c
+CLEANFILES += tests/rows-tc.bpf.o tests/rows-tc.skel.h
 
 tests_test_actions_SOURCES = tests/test-actions.c
 tests_test_actions_LDADD = $(TESTS_LDADD)
@@ -152,7 +173,7 @@ STRESS_TIME = 300
 STRESS_RATE = 100000
 STRESS_MODES = native auto
 .PHONY: check-stress
-EXTRA_PROGRAMS = tests/udp-stream
+EXTRA_PROGRAMS += tests/udp-stream
 CLEANFILES += tests/udp-stream
 tests_udp_stream_SOURCES = tests/udp-stream.c
 EXTRA_DIST += tests/stress

@@ -98,6 +98,7 @@ struct row {
 
 static const struct row rows[] = {
     { "", "", "drop" },
+    { "drop", "end:0", "drop" },
     { "3", "output:3", "3" },
     { "recirc(23)", "recirc:17", "recirc(0x17)" },
     { "set(eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)),3",
@@ -152,10 +153,12 @@ static const struct row rows[] = {
     { "set(tcp(dst=0x1f00/0xff00)),3",
       "tp_dst:0:1f00ff output:3",
       "set(tcp(dst=7936/0xff00)),3" },
-    /* Ops do not tell UDP from TCP. */
     { "set(udp(src=53)),3",
       "tp_src:0:0035ffff output:3",
-      "set(tcp(src=53)),3" },
+      "set(udp(src=53)),3" },
+    { "set(udp(dst=0x1f00/0xff00)),3",
+      "tp_dst:0:1f00ff output:3",
+      "set(udp(dst=7936/0xff00)),3" },
     { "set(skb_mark(0x12345678)),3",
       "mark:12345678:ffffffff output:3",
       "set(skb_mark(0x12345678)),3" },
@@ -191,6 +194,9 @@ check_row(const struct ofpbuf *actions, bool copies, const char *ops_,
 {
     struct xdp_op ops[XDP_FLOW_MAX_OPS], ops2[XDP_FLOW_MAX_OPS];
     struct ds s = DS_EMPTY_INITIALIZER;
+    /* The protocol that the flow of such actions matches. */
+    uint8_t nw_proto = (back_ && strstr(back_, "udp") ? IPPROTO_UDP
+                        : IPPROTO_TCP);
     size_t n_ops, n_ops2;
     struct ofpbuf back;
     char *text;
@@ -202,7 +208,8 @@ check_row(const struct ofpbuf *actions, bool copies, const char *ops_,
     free(text);
 
     ofpbuf_init(&back, 256);
-    assert_int_equal(decompile_actions(ops, n_ops, &back), back_ != NULL);
+    assert_int_equal(decompile_actions(ops, n_ops, nw_proto, &back),
+                     back_ != NULL);
     if (back_) {
         format_odp_actions(&s, back.data, back.size, NULL);
         assert_string_equal(ds_cstr(&s), back_);
@@ -279,6 +286,37 @@ test_hash(void **state OVS_UNUSED)
     ofpbuf_uninit(&actions);
 }
 
+/* OVS_ACTION_ATTR_DROP with a reason, which userspace gets back, behind
+ * 'before' and in front of 'after'. */
+static void
+check_drop(const char *before, const char *after, const char *ops,
+           const char *back)
+{
+    struct ofpbuf actions, more;
+
+    parse(before, &actions);
+    parse(after, &more);
+    nl_msg_put_u32(&actions, OVS_ACTION_ATTR_DROP, 7);
+    ofpbuf_put(&actions, more.data, more.size);
+    check_row(&actions, false, ops, back);
+    check_row(&actions, true, ops, back);
+    ofpbuf_uninit(&actions);
+    ofpbuf_uninit(&more);
+}
+
+static void
+test_drop(void **state OVS_UNUSED)
+{
+    check_drop("", "", "end:7", "drop");
+    check_drop("pop_vlan", "", "pop_vlan:0 end:7", "pop_vlan,drop");
+    /* What is behind it does not run. */
+    check_drop("", "3", "end:7", "drop");
+    check_drop("", "1,2", "end:7", "drop");
+    check_drop("", "userspace(pid=0)", "end:7", "drop");
+    /* It does not count what left. */
+    check_drop("1,2", "", "userspace:0", NULL);
+}
+
 static void
 put_set(struct ofpbuf *actions, uint16_t type, const void *key, size_t size)
 {
@@ -322,8 +360,8 @@ test_set_unmasked(void **state OVS_UNUSED)
               "set(ipv6(dst=::/::ffff:ffff:0:0)),"
               "set(ipv6(src=::/::255.255.255.255)),"
               "set(ipv6(dst=::/::255.255.255.255)),set(ipv6(tclass=0)),"
-              "set(ipv6(hlimit=6)),set(ipv6(label=0x1)),set(tcp(src=1)),"
-              "set(tcp(dst=2))");
+              "set(ipv6(hlimit=6)),set(ipv6(label=0x1)),set(udp(src=1)),"
+              "set(udp(dst=2))");
     ofpbuf_uninit(&actions);
 }
 
@@ -348,6 +386,10 @@ test_refused(void **state OVS_UNUSED)
         "clone(ct,3),4",
         "sample(sample=50.0%,actions(meter(1),3))",
         "clone(clone(lb_output(1)))",
+        "check_pkt_len(size=200,gt(ct,3),le(4))",
+        "check_pkt_len(size=200,gt(3),le(meter(1),4))",
+        "pop_vlan,check_pkt_len(size=200,gt(3),"
+            "le(check_pkt_len(size=100,gt(clone(lb_output(1))),le(4))))",
     };
     struct { struct nlattr nla; } unknown = {
         { .nla_len = NLA_HDRLEN, .nla_type = OVS_ACTION_ATTR_MAX + 1 },
@@ -423,7 +465,7 @@ test_unknown_ops(void **state OVS_UNUSED)
     struct ofpbuf actions;
 
     ofpbuf_init(&actions, 64);
-    assert_false(decompile_actions(&op, 1, &actions));
+    assert_false(decompile_actions(&op, 1, 0, &actions));
     ofpbuf_uninit(&actions);
 }
 
@@ -434,6 +476,7 @@ main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_drop),
         cmocka_unit_test(test_set_unmasked),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_long),
