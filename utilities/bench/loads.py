@@ -53,13 +53,32 @@ def table_masks(n):
     yield 'priority=0,actions=NORMAL'
 
 
+ATTACK_MASKS = 8000
+
+
+def table_attack():
+    """Port 3's packets make that many masks, as table_masks() does for port 1."""
+    for i in range(ATTACK_MASKS):
+        src = f'10.1.0.{i >> 10}/{1 + i % 32}'
+        dst = f'10.64.0.0/{1 + i // 32 % 32}'
+        more = ''.join(field for bit, field in
+                       enumerate((',nw_ttl=64', ',nw_tos=0', ',nw_ecn=0'))
+                       if i // 1024 >> bit & 1)
+        yield (f'priority=10,udp,in_port=3,tp_dst={2000 + i},'
+               f'actions=load:{i}->NXM_NX_REG0[],resubmit(,1)')
+        yield (f'table=1,priority=10,reg0={i},ip,nw_src={src},nw_dst={dst}{more},'
+               'actions=drop')
+    yield 'priority=0,actions=NORMAL'
+
+
 def table_outputs(n):
     ports = ','.join(str(i + 2) for i in range(n))
     return [f'priority=10,udp,in_port=1,actions={ports}',
             'priority=0,actions=NORMAL']
 
 
-TABLES = {'normal': table_normal, 'rules': table_rules, 'exact': table_exact}
+TABLES = {'normal': table_normal, 'rules': table_rules, 'exact': table_exact,
+          'attack': table_attack}
 for count in (1, 10, 100, 1000):
     TABLES[f'masks-{count}'] = lambda count=count: table_masks(count)
 for count in (2, 4, 16):
@@ -155,6 +174,40 @@ class Udp(Load):
                                                  / values['megaflows'])
                 values['map_bytes'] = maps
         return values
+
+
+class Attack(Udp):
+    """What is left of one port's throughput once another port has made Open vSwitch
+    install thousands of masks.  The victim's source changes its port, so that no
+    cache of single packets helps."""
+    unit = 'of before'
+    scale = 1
+    outputs = 2             # Port 3, where the attacker is.
+
+    def __init__(self, name, title):
+        super().__init__(name, title, 'Masks', flows=1000)
+        self.outputs = 2
+
+    def measure(self, subject, bench):
+        if not subject.openflow:
+            raise Skip('no OpenFlow')
+        subject.set_table('normal')
+        subject.forget_flows()
+        victim = dict(self.tuples, stride=STRIDE, warm=bench.warm, time=bench.seconds,
+                      cpus='0')
+        before = subject.udp(**victim)
+        subject.set_table('attack')
+        subject.appctl('upcall/set-flow-limit', 250000)
+        end = time.monotonic() + self.LIMIT
+        while subject.n_flows() < ATTACK_MASKS and time.monotonic() < end:
+            subject.udp(source=f'{subject.dst}:eth1', flows=ATTACK_MASKS, n_dst=1,
+                        n_dport=ATTACK_MASKS, stride=1, rate=5000, warm=0, time=5,
+                        count=ATTACK_MASKS)
+        after = subject.udp(**victim)
+        rates = [r['received'] / r['seconds'] for r in (before, after)]
+        return {'ratio': rates[1] / rates[0], 'before_pps': rates[0],
+                'after_pps': rates[1], 'megaflows': subject.n_flows(),
+                'masks': subject.n_masks()}
 
 
 class Tcp(Load):
@@ -327,6 +380,7 @@ def loads(bench):
         table.append(Udp(f'masks-{name_of(n)}', f'100,000 5-tuples, {n:,} masks',
                          'Masks', flows=100000, table=f'masks-{n}', n_dport=n,
                          megaflows=n, reference='udp-100k'))
+    table.append(Attack('attack', f'another port has made {ATTACK_MASKS:,} masks'))
     for n in (2, 4, 16):
         table.append(Udp(f'outputs-{n}', f'1 5-tuple to {n} ports (copies)',
                          'Several outputs', table=f'outputs-{n}', outputs=n))

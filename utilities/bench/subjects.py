@@ -118,9 +118,10 @@ class Subject:
         return {name: float(value) for name, value in
                 (line.split() for line in output.splitlines())}
 
-    def udp(self, **options):
+    def udp(self, source=None, **options):
         devices = ','.join(f'eth{i}' for i in range(self.outputs))
-        arguments = ['--from', f'{self.src}:eth0', '--to', f'{self.dst}:{devices}']
+        arguments = ['--from', source or f'{self.src}:eth0',
+                     '--to', f'{self.dst}:{devices}']
         for name, value in options.items():
             arguments += ['--' + name.replace('_', '-'), value]
         return self.traffic('udp', *arguments)
@@ -331,6 +332,11 @@ class OpenvSwitch(Subject):
 
     def n_flows(self):
         return int(re.search(r'current (\d+)', self.appctl('upcall/show'))[1])
+
+    def n_masks(self):
+        """0 if the datapath does not say."""
+        found = re.search(r'masks: .*total:(\d+)', self.appctl('dpctl/show'))
+        return int(found[1]) if found else 0
 
     def memory(self):
         """Bytes: of the process's own, and of its BPF maps."""
