@@ -37,7 +37,8 @@ tests_test_actions_LDADD = $(TESTS_LDADD)
 
 tests_test_flow_table_SOURCES = tests/test-flow-table.c
 tests_test_flow_table_LDADD = $(TESTS_LDADD)
-tests_test_flow_table_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
+tests_test_flow_table_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
+	-Wl,--wrap=xnanosleep_no_quiesce
 
 tests_test_upcall_SOURCES = tests/test-upcall.c
 tests_test_upcall_LDADD = $(TESTS_LDADD)

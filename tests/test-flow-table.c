@@ -4,7 +4,7 @@
  * Tests of datapath/flow-table.c on plain memory in place of maps.  What a
  * packet would find is told by a reader of our own, after the description in
  * ovs-xdp-abi.h.  Time passes when the test says so: it is linked with
- * --wrap=time_msec. */
+ * --wrap. */
 
 #include <config.h>
 #undef NDEBUG
@@ -68,7 +68,8 @@ clear_stats(void *t_, uint32_t flow)
     X(t->maps.buckets, XDP_BUCKETS)                         \
     X(t->maps.flows, XDP_MAX_FLOWS)                         \
     X(t->maps.masks, XDP_MAX_MASKS)                         \
-    X(t->maps.mask_list, XDP_MAX_MASKS)                     \
+    X(t->maps.mask_links, XDP_MASK_LINKS)                   \
+    X(t->maps.port_masks, XDP_ANY_PORT + 1)                 \
     X(t->maps.ops, XDP_MAX_OPS)                             \
     X(t->stats, XDP_MAX_FLOWS)
 
@@ -118,6 +119,24 @@ __wrap_time_msec(void)
     return now ? now : __real_time_msec();
 }
 
+/* Adoption waits by this.  The test says what must be true then. */
+static void (*adopt_hook)(void);
+
+void __real_xnanosleep_no_quiesce(uint64_t nsec);
+void __wrap_xnanosleep_no_quiesce(uint64_t nsec);
+
+void
+__wrap_xnanosleep_no_quiesce(uint64_t nsec)
+{
+    assert_true(nsec >= GRACE_MS * 1000000);
+    if (adopt_hook) {
+        adopt_hook();
+    }
+    if (!now) {
+        __real_xnanosleep_no_quiesce(nsec);
+    }
+}
+
 static void
 wait_msec(struct table *t, int msec)
 {
@@ -146,43 +165,115 @@ read_hash(const uint64_t *words, const struct xdp_mask *mask, uint32_t mask_id)
     return h ^ h >> 32;
 }
 
+/* Of a flow, as it is now; 0 for none. */
 static uint32_t
-read_mask(const struct table *t, const uint64_t *words, uint32_t mask_id)
+read_mask_id(const struct table *t, uint32_t flow)
+{
+    return __atomic_load_n(&t->maps.flows[flow].mask_id, __ATOMIC_ACQUIRE);
+}
+
+/* Does the packet belong to the flow, whose mask id has been read?  A mask
+ * without words has no word that differs. */
+static bool
+read_flow(const struct table *t, const struct xdp_flow_key *packet,
+          uint32_t flow, uint32_t mask_id)
+{
+    const uint64_t *words = (const uint64_t *) packet;
+    const struct xdp_mask *mask = &t->maps.masks[mask_id];
+    bool equal = mask_id != 0;
+
+    for (uint32_t i = 0; equal && i < mask->n_words; i++) {
+        equal = (words[mask->words[i]] & mask->bits[i])
+                == t->maps.flows[flow].key[i];
+    }
+    return equal;
+}
+
+static uint32_t
+read_mask(const struct table *t, const struct xdp_flow_key *packet,
+          uint32_t mask_id)
 {
     const struct xdp_mask *mask = &t->maps.masks[mask_id];
-    uint64_t h = read_hash(words, mask, mask_id);
+    uint64_t h = read_hash((const uint64_t *) packet, mask, mask_id);
     uint32_t buckets[2] = { h & XDP_BUCKET_MASK, h >> 20 & XDP_BUCKET_MASK };
 
     for (int i = 0; mask->n_words && i < 2 * XDP_BUCKET_SLOTS; i++) {
-        uint64_t slot = t->maps.buckets[buckets[i / XDP_BUCKET_SLOTS]]
-                        .slots[i % XDP_BUCKET_SLOTS];
-        const struct xdp_flow *flow = &t->maps.flows[(uint32_t) slot];
-        bool equal = slot && slot >> 32 == h >> 32 && flow->mask_id == mask_id;
+        uint64_t slot = __atomic_load_n(&t->maps.buckets[
+            buckets[i / XDP_BUCKET_SLOTS]].slots[i % XDP_BUCKET_SLOTS],
+                                        __ATOMIC_ACQUIRE);
 
-        for (uint32_t j = 0; equal && j < mask->n_words; j++) {
-            uint32_t w = mask->words[j];
-
-            equal = (words[w] & mask->bits[j]) == flow->key[w];
-        }
-        if (equal) {
+        if (slot && slot >> 32 == h >> 32
+            && read_mask_id(t, slot) == mask_id
+            && read_flow(t, packet, slot, mask_id)) {
             return slot;
         }
     }
     return 0;
 }
 
-/* The flow that a packet finds; 0 for a miss. */
+static uint32_t
+read_head(const struct table *t, uint32_t port)
+{
+    return __atomic_load_n(&t->maps.port_masks[port].head, __ATOMIC_ACQUIRE);
+}
+
+/* The mask id of '*link', which becomes the next one. */
+static uint32_t
+read_link(const struct table *t, uint32_t *link)
+{
+    uint64_t value;
+
+    assert_in_range(*link, 1, XDP_MASK_LINKS - 1);
+    value = __atomic_load_n(&t->maps.mask_links[*link], __ATOMIC_ACQUIRE);
+    *link = value >> 32;
+    assert_in_range((uint32_t) value, 1, N_MASKS);
+    return value;
+}
+
+static uint32_t
+read_list(const struct table *t, const struct xdp_flow_key *packet,
+          uint32_t port)
+{
+    uint32_t link = read_head(t, port), flow = 0;
+
+    for (int i = 0; link && !flow; i++) {
+        assert_in_range(i, 0, N_MASKS);
+        flow = read_mask(t, packet, read_link(t, &link));
+    }
+    return flow;
+}
+
+/* The flow that a packet finds without a hint; 0 for a miss. */
 static uint32_t
 lookup(const struct table *t, const struct xdp_flow_key *packet)
 {
-    uint32_t n = t->maps.config->n_masks, flow = 0;
-    uint64_t words[XDP_KEY_WORDS];
+    uint32_t flow = (packet->in_port < XDP_MAX_PORTS
+                     ? read_list(t, packet, packet->in_port) : 0);
 
-    memcpy(words, packet, sizeof words);
-    for (uint32_t i = 0; !flow && i < n; i++) {
-        flow = read_mask(t, words, t->maps.mask_list[i]);
+    return flow ? flow : read_list(t, packet, XDP_ANY_PORT);
+}
+
+/* Is it this flow that a packet finds with a hint to it? */
+static bool
+hint_hits(const struct table *t, const struct xdp_flow_key *packet,
+          uint32_t flow)
+{
+    return read_flow(t, packet, flow, read_mask_id(t, flow));
+}
+
+/* The actions of a flow with 'encoded' in struct xdp_flow. */
+static uint32_t
+read_ops(const struct table *t, uint64_t encoded,
+         struct xdp_op ops[XDP_FLOW_MAX_OPS])
+{
+    if (encoded & XDP_OPS_OUTPUT) {
+        ops[0] = (struct xdp_op) { .type = XDP_OP_OUTPUT,
+                                   .arg = encoded & ~XDP_OPS_OUTPUT };
+        return 1;
     }
-    return flow;
+    assert_in_range((uint32_t) encoded, 0, XDP_FLOW_MAX_OPS);
+    memcpy(ops, &t->maps.ops[encoded >> 32], (uint32_t) encoded * sizeof *ops);
+    return encoded;
 }
 
 /* Keys and masks. */
@@ -195,14 +286,16 @@ random_key(struct xdp_flow_key *key)
     }
 }
 
-/* Masks of different 'n' differ; so do keys of different 'n' under them. */
+/* Masks of different 'n' differ; so do keys of different 'n' under them.  They
+ * are for several ports, for all, for some, and for one that no list is of. */
 static struct xdp_flow_key
 make_mask(uint32_t n)
 {
     struct xdp_flow_key mask;
 
     memset(&mask, 0, sizeof mask);
-    mask.in_port = UINT32_MAX;
+    mask.in_port = n % 4 == 3 ? 0 : n % 16 == 5 ? UINT16_MAX : UINT32_MAX;
+    mask.nw_src = 1u << n % 32;
     mask.nw_dst = UINT32_MAX;
     mask.tun_src = n;
     return mask;
@@ -214,10 +307,46 @@ make_key(uint32_t n)
     struct xdp_flow_key key;
 
     random_key(&key);
-    key.in_port = 1;
+    key.in_port = n % 7 < 6 ? n % 7 : XDP_MAX_PORTS + n;
+    key.nw_src = n * 0x9e3779b1;
     key.nw_dst = n;
     key.tun_src = UINT32_MAX;
     return key;
+}
+
+/* The list that a flow is in. */
+static uint32_t
+list_of(const struct xdp_flow_key *key, const struct xdp_flow_key *mask)
+{
+    return (mask->in_port == UINT32_MAX && key->in_port < XDP_MAX_PORTS
+            ? key->in_port : XDP_ANY_PORT);
+}
+
+static struct xdp_flow_key
+unpack_mask(const struct table *t, uint32_t mask_id)
+{
+    const struct xdp_mask *mask = &t->maps.masks[mask_id];
+    struct xdp_flow_key key;
+
+    memset(&key, 0, sizeof key);
+    for (uint32_t i = 0; i < mask->n_words; i++) {
+        ((uint64_t *) &key)[mask->words[i]] = mask->bits[i];
+    }
+    return key;
+}
+
+static int
+insert_key(struct table *t, const struct xdp_flow_key *key,
+           const struct xdp_flow_key *mask, size_t n_ops, uint32_t *flow)
+{
+    struct xdp_op ops[XDP_FLOW_MAX_OPS];
+
+    memset(ops, 0, sizeof ops);
+    for (size_t i = 0; i < n_ops; i++) {
+        ops[i].type = XDP_OP_OUTPUT;
+        ops[i].arg = key->nw_dst;
+    }
+    return flow_table_insert(t->ft, key, mask, ops, n_ops, flow);
 }
 
 static int
@@ -225,14 +354,8 @@ insert(struct table *t, uint32_t mask_n, uint32_t key_n, size_t n_ops,
        uint32_t *flow)
 {
     struct xdp_flow_key key = make_key(key_n), mask = make_mask(mask_n);
-    struct xdp_op ops[XDP_FLOW_MAX_OPS];
 
-    memset(ops, 0, sizeof ops);
-    for (size_t i = 0; i < n_ops; i++) {
-        ops[i].type = XDP_OP_OUTPUT;
-        ops[i].arg = key_n;
-    }
-    return flow_table_insert(t->ft, &key, &mask, ops, n_ops, flow);
+    return insert_key(t, &key, &mask, n_ops, flow);
 }
 
 static uint32_t
@@ -244,6 +367,18 @@ must_insert(struct table *t, uint32_t mask_n, uint32_t key_n, size_t n_ops)
     return flow;
 }
 
+/* A flow of the port given, and of this one only. */
+static int
+insert_at(struct table *t, uint32_t port, uint32_t mask_n, uint32_t key_n,
+          uint32_t *flow)
+{
+    struct xdp_flow_key key = make_key(key_n), mask = make_mask(mask_n);
+
+    key.in_port = port;
+    mask.in_port = UINT32_MAX;
+    return insert_key(t, &key, &mask, 1, flow);
+}
+
 static uint32_t
 lookup_n(const struct table *t, uint32_t key_n)
 {
@@ -252,11 +387,14 @@ lookup_n(const struct table *t, uint32_t key_n)
     return lookup(t, &key);
 }
 
+/* The flow's ops in the pool. */
 static const struct xdp_op *
 flow_ops(const struct table *t, uint32_t flow, uint32_t *n_ops)
 {
-    *n_ops = t->maps.flows[flow].ops;
-    return &t->maps.ops[t->maps.flows[flow].ops >> 32];
+    uint64_t ops = t->maps.flows[flow].ops;
+
+    *n_ops = ops & XDP_OPS_OUTPUT ? 0 : ops;
+    return &t->maps.ops[ops >> 32];
 }
 
 /* Checks all of the table from outside. */
@@ -264,7 +402,25 @@ flow_ops(const struct table *t, uint32_t flow, uint32_t *n_ops)
 struct check {
     struct table *t;
     size_t n_flows;
+    uint32_t *link_flows;       /* Flows of the link, one more if listed. */
+    uint16_t *links;            /* By port and mask id. */
 };
+
+/* Of the mask in the port's list. */
+static uint32_t
+find_link(const struct table *t, uint32_t port, uint32_t mask_id)
+{
+    uint32_t next = read_head(t, port);
+
+    while (next) {
+        uint32_t link = next;
+
+        if (read_link(t, &next) == mask_id) {
+            return link;
+        }
+    }
+    return 0;
+}
 
 static void
 check_flow(uint32_t idx, const struct xdp_flow_key *key,
@@ -272,53 +428,150 @@ check_flow(uint32_t idx, const struct xdp_flow_key *key,
            size_t n_ops, void *check_)
 {
     struct check *check = check_;
+    struct xdp_op read[XDP_FLOW_MAX_OPS];
+    uint32_t mask_id = check->t->maps.flows[idx].mask_id;
+    uint32_t link = check->links[list_of(key, mask) * XDP_MAX_MASKS + mask_id];
 
     check->n_flows++;
     assert_int_equal(lookup(check->t, key), idx);
-    assert_int_equal(mask->in_port, UINT32_MAX);
+    assert_true(hint_hits(check->t, key, idx));
     for (size_t i = 0; i < n_ops; i++) {
         assert_int_equal(ops[i].type, XDP_OP_OUTPUT);
         assert_int_equal(ops[i].arg, key->nw_dst);
     }
+    assert_int_equal(read_ops(check->t, check->t->maps.flows[idx].ops, read),
+                     n_ops);
+    assert_memory_equal(read, ops, n_ops * sizeof *ops);
+
+    assert_int_not_equal(link, 0);
+    check->link_flows[link]++;
 }
 
-/* True of a table of flows by insert(): each is found, each slot is a flow's,
- * no op is in two flows, and only listed masks have words. */
+/* Each link is in one list, which has each mask once; 'bits' are those of the
+ * masks, or more. */
 static void
-check_table(struct table *t, size_t n_flows)
+check_lists(struct check *check)
 {
-    struct check check = { .t = t };
-    uint8_t *op_used = xzalloc(XDP_MAX_OPS);
-    bool *mask_listed = xzalloc(XDP_MAX_MASKS * sizeof *mask_listed);
-    size_t n_slots = 0;
+    const struct table *t = check->t;
 
+    for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
+        uint32_t next = read_head(t, port);
+
+        while (next) {
+            uint32_t link = next, id = read_link(t, &next);
+            const struct xdp_mask *mask = &t->maps.masks[id];
+
+            assert_int_equal(check->links[port * XDP_MAX_MASKS + id], 0);
+            check->links[port * XDP_MAX_MASKS + id] = link;
+            assert_int_equal(check->link_flows[link]++, 0);
+            assert_in_range(mask->n_words, 1, XDP_FLOW_WORDS);
+            for (uint32_t i = 0; i < mask->n_words; i++) {
+                assert_true(mask->words[i] >= XDP_HINT_WORDS
+                            || !(mask->bits[i] & ~t->maps.port_masks[port]
+                                                  .bits[mask->words[i]]));
+            }
+        }
+    }
+}
+
+/* True of a table of flows by insert(): each is found, and in its port's list,
+ * each slot is a flow's, no op is in two flows, and what is not in a slot has
+ * no mask.  'tight', of a table after three grace periods without deletions
+ * or right after adoption: there are no lists, masks and bits beside. */
+static void
+check_table__(struct table *t, size_t n_flows, bool tight)
+{
+    struct check check = {
+        .t = t,
+        .link_flows = xcalloc(XDP_MASK_LINKS, sizeof(uint32_t)),
+        .links = calloc((XDP_ANY_PORT + 1) * XDP_MAX_MASKS, sizeof(uint16_t)),
+    };
+    uint8_t *op_used = xzalloc(XDP_MAX_OPS);
+    bool *flow_used = xzalloc(XDP_MAX_FLOWS * sizeof *flow_used);
+    bool *mask_used = xzalloc(XDP_MAX_MASKS * sizeof *mask_used);
+    size_t n_slots = 0, n_masks = 0;
+
+    check_lists(&check);
     flow_table_for_each(t->ft, check_flow, &check);
     assert_int_equal(check.n_flows, n_flows);
     assert_int_equal(flow_table_count(t->ft), n_flows);
     for (size_t i = 0; i < XDP_BUCKETS * XDP_BUCKET_SLOTS; i++) {
-        uint64_t slot = t->maps.buckets[0].slots[i];
+        uint32_t idx = t->maps.buckets[0].slots[i];
 
-        if (slot) {
+        if (t->maps.buckets[0].slots[i]) {
             uint32_t n_ops;
-            const struct xdp_op *ops = flow_ops(t, slot, &n_ops);
+            const struct xdp_op *ops = flow_ops(t, idx, &n_ops);
 
             for (uint32_t j = 0; j < n_ops; j++) {
                 assert_int_equal(op_used[ops + j - t->maps.ops]++, 0);
             }
+            assert_false(flow_used[idx]);
+            flow_used[idx] = true;
+            mask_used[t->maps.flows[idx].mask_id] = true;
             n_slots++;
         }
     }
     assert_int_equal(n_slots, n_flows);
-    for (size_t i = 0; i < t->maps.config->n_masks; i++) {
-        assert_in_range(t->maps.mask_list[i], 0, N_MASKS);
-        mask_listed[t->maps.mask_list[i]] = true;
+    for (size_t i = 0; i < XDP_MAX_FLOWS; i++) {
+        assert_true(flow_used[i] == (t->maps.flows[i].mask_id != 0));
     }
-    mask_listed[0] = false;
+    assert_int_equal(t->maps.masks[0].n_words, 0);
     for (size_t i = 0; i < XDP_MAX_MASKS; i++) {
-        assert_true(!t->maps.masks[i].n_words || mask_listed[i]);
+        n_masks += mask_used[i];
+        assert_true(mask_used[i] ? t->maps.masks[i].n_words > 0
+                    : !tight || !t->maps.masks[i].n_words);
     }
+    for (size_t i = 0; tight && i < XDP_MASK_LINKS; i++) {
+        assert_int_not_equal(check.link_flows[i], 1);
+    }
+    for (uint32_t port = 0; tight && port <= XDP_ANY_PORT; port++) {
+        const uint64_t *bits = (uint64_t *) t->maps.port_masks[port].bits;
+
+        for (int i = 0; !read_head(t, port) && i < XDP_HINT_WORDS; i++) {
+            assert_int_equal(bits[i], 0);
+        }
+    }
+    if (tight) {
+        assert_int_equal(flow_table_n_masks(t->ft), n_masks);
+    }
+    free(check.link_flows);
+    free(check.links);
     free(op_used);
-    free(mask_listed);
+    free(flow_used);
+    free(mask_used);
+}
+
+static void
+check_table(struct table *t, size_t n_flows)
+{
+    check_table__(t, n_flows, false);
+}
+
+static void
+check_table_tight(struct table *t, size_t n_flows)
+{
+    for (int i = 0; i < 3; i++) {
+        wait_grace(t);
+    }
+    check_table__(t, n_flows, true);
+}
+
+/* The port's 'bits' are those of its flows' masks, and no others. */
+static bool
+bits_are_exact(const struct table *t, uint32_t port)
+{
+    uint64_t bits[XDP_KEY_WORDS] = { 0 };
+    uint32_t link = read_head(t, port);
+
+    while (link) {
+        struct xdp_flow_key mask = unpack_mask(t, read_link(t, &link));
+
+        for (int i = 0; i < XDP_KEY_WORDS; i++) {
+            bits[i] |= ((uint64_t *) &mask)[i];
+        }
+    }
+    return !memcmp(bits, t->maps.port_masks[port].bits,
+                   sizeof t->maps.port_masks[port].bits);
 }
 
 /* Tests. */
@@ -330,8 +583,8 @@ test_insert(void **state OVS_UNUSED)
     struct xdp_flow_key key, mask, packet;
     uint64_t *k = (uint64_t *) &key, *m = (uint64_t *) &mask;
     uint64_t *p = (uint64_t *) &packet;
-    struct xdp_op ops[XDP_FLOW_MAX_OPS + 1];
-    uint32_t n_ops, flow, flow2;
+    struct xdp_op ops[XDP_FLOW_MAX_OPS + 1], read[XDP_FLOW_MAX_OPS];
+    uint32_t flow, flow2;
 
     for (int n = 0; n < 300; n++) {
         uint32_t used = random_uint32() | 1u << n % 32;
@@ -341,15 +594,20 @@ test_insert(void **state OVS_UNUSED)
         for (int i = 0; i < XDP_KEY_WORDS; i++) {
             m[i] = used & 1u << i ? m[i] : 0;
         }
+        if (n % 3) {            /* One port's. */
+            mask.in_port = UINT32_MAX;
+            key.in_port = random_range(n % 3 * XDP_MAX_PORTS);
+        }
         memset(ops, n, sizeof ops);
         assert_int_equal(flow_table_insert(t->ft, &key, &mask, ops, n % 33,
                                            &flow), 0);
         assert_in_range(flow, 1, N_FLOWS);
         assert_int_equal(flow_table_count(t->ft), n + 1);
         assert_int_equal(flow_table_n_masks(t->ft), n + 1);
-        assert_memory_equal(flow_ops(t, flow, &n_ops), ops,
-                            n % 33 * sizeof *ops);
-        assert_int_equal(n_ops, n % 33);
+        assert_int_equal(read_ops(t, t->maps.flows[flow].ops, read), n % 33);
+        assert_memory_equal(read, ops, n % 33 * sizeof *ops);
+        assert_int_not_equal(find_link(t, list_of(&key, &mask),
+                                       t->maps.flows[flow].mask_id), 0);
 
         /* Bits outside of the mask do not matter, those inside do. */
         assert_int_equal(lookup(t, &key), flow);
@@ -357,8 +615,10 @@ test_insert(void **state OVS_UNUSED)
             p[i] = (k[i] & m[i]) | (random_uint64() & ~m[i]);
         }
         assert_int_equal(lookup(t, &packet), flow);
+        assert_true(hint_hits(t, &packet, flow));
         p[n % 32] ^= m[n % 32] & -m[n % 32];
         assert_int_equal(lookup(t, &packet), 0);
+        assert_false(hint_hits(t, &packet, flow));
 
         p[n % 32] = k[n % 32];
         assert_int_equal(flow_table_insert(t->ft, &packet, &mask, ops, 1,
@@ -372,6 +632,13 @@ test_insert(void **state OVS_UNUSED)
     memset(&mask, 0, sizeof mask);
     assert_int_equal(flow_table_insert(t->ft, &key, &mask, ops, 1, &flow),
                      EINVAL);
+    for (int i = 1; i <= XDP_KEY_WORDS; i++) {
+        m[XDP_KEY_WORDS - i] = 1;
+        assert_int_equal(flow_table_insert(t->ft, &key, &mask, ops, 1, &flow),
+                         i <= XDP_FLOW_WORDS ? 0 : E2BIG);
+        assert_true(hint_hits(t, &key, flow));
+    }
+    assert_int_equal(flow_table_count(t->ft), 300 + XDP_FLOW_WORDS);
     table_free(t);
 }
 
@@ -413,6 +680,59 @@ test_modify(void **state OVS_UNUSED)
     table_free(t);
 }
 
+/* A flow that just outputs needs no ops of the pool. */
+static void
+test_output(void **state OVS_UNUSED)
+{
+    struct table *t = table_new();
+    struct xdp_flow_key key = make_key(1), mask = make_mask(1);
+    struct xdp_op op[2] = { { .type = XDP_OP_OUTPUT },
+                            { .type = XDP_OP_OUTPUT } };
+    uint32_t flow = must_insert(t, 2, 2, 1), n = XDP_MAX_OPS / 32;
+    uint64_t *ops = (uint64_t *) &t->maps.flows[flow].ops;
+
+    assert_int_equal(*ops, XDP_OPS_OUTPUT | 2);
+    for (op->arg = XDP_MAX_PORTS; op->arg--; ) {
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 1), 0);
+        assert_int_equal(*ops, XDP_OPS_OUTPUT | op->arg);
+    }
+    wait_grace(t);
+
+    /* Others do, all of which there are if none has leaked. */
+    for (uint32_t i = 1; i < n; i++) {
+        must_insert(t, 3, 1000000 + i, 32);
+    }
+    for (int i = 0; i < 100; i++) {
+        op->arg = i;
+        op->type = XDP_OP_OUTPUT_COPY;
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 1), 0);
+        assert_int_equal(*ops & ~0ULL >> 32, 1);
+        op->type = XDP_OP_OUTPUT;
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 1), 0);
+        op->arg = XDP_MAX_PORTS + i;
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 1), 0);
+        assert_int_equal(*ops & ~0ULL >> 32, 1);
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 0), 0);
+        assert_int_equal(*ops & ~0ULL >> 32, 0);
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 2), 0);
+        assert_int_equal(*ops & ~0ULL >> 32, 2);
+        op->arg = i;
+        assert_int_equal(flow_table_modify(t->ft, flow, op, 1), 0);
+        assert_int_equal(*ops, XDP_OPS_OUTPUT | i);
+        wait_grace(t);
+    }
+    must_insert(t, 3, 1000000, 32);
+    assert_int_equal(insert(t, 3, 3, 2, &flow), ENOSPC);
+    assert_int_equal(flow_table_insert(t->ft, &key, &mask, op, 1, &flow), 0);
+    assert_int_equal(flow_table_flush(t->ft), 0);
+    wait_grace(t);
+    for (uint32_t i = 0; i < n; i++) {
+        must_insert(t, 3, 1000000 + i, 32);
+    }
+    check_table(t, n);
+    table_free(t);
+}
+
 static void
 test_delete(void **state OVS_UNUSED)
 {
@@ -427,11 +747,13 @@ test_delete(void **state OVS_UNUSED)
     assert_int_equal(flow_table_delete(t->ft, flow, &stats), 0);
     assert_int_equal(stats.packets, 7);
     assert_int_equal(lookup_n(t, 1), 0);
+    assert_int_equal(t->maps.flows[flow].mask_id, 0);
+    copy.mask_id = 0;
     assert_int_equal(flow_table_delete(t->ft, flow, NULL), ENOENT);
     assert_int_equal(flow_table_delete(t->ft, 0, NULL), ENOENT);
     assert_int_equal(flow_table_delete(t->ft, XDP_MAX_FLOWS, NULL), ENOENT);
 
-    /* A program that found it before still sees it whole. */
+    /* A program that found it before still sees all that it needs. */
     for (uint32_t i = 1; i < 100; i++) {
         must_insert(t, 1, i, 2);
         wait_msec(t, i % 10 == 0);
@@ -441,6 +763,7 @@ test_delete(void **state OVS_UNUSED)
 
     assert_int_equal(flow_table_flush(t->ft), 0);
     check_table(t, 0);
+    check_table_tight(t, 0);
 
     flow = must_insert(t, 1, 1, 1);
     t->stats_error = EIO;
@@ -579,6 +902,7 @@ test_ops(void **state OVS_UNUSED)
 {
     struct table *t = table_new();
     uint32_t *flows = xcalloc(XDP_MAX_FLOWS, sizeof *flows);
+    const struct xdp_op drop = { .type = XDP_OP_END };
     uint32_t flow, n = 0;
 
     while (n < XDP_MAX_OPS / 32) {
@@ -586,8 +910,7 @@ test_ops(void **state OVS_UNUSED)
         n++;
     }
     assert_int_equal(insert(t, 1, n, 1, &flow), ENOSPC);
-    assert_int_equal(flow_table_modify(t->ft, flows[0], t->maps.ops, 1),
-                     ENOSPC);
+    assert_int_equal(flow_table_modify(t->ft, flows[0], &drop, 1), ENOSPC);
     assert_int_equal(insert(t, 1, n, 0, &flow), 0);
     assert_int_equal(flow_table_delete(t->ft, flow, NULL), 0);
     check_table(t, n);
@@ -645,6 +968,19 @@ test_ops(void **state OVS_UNUSED)
 
 /* Masks. */
 
+static size_t
+list_length(const struct table *t, uint32_t port)
+{
+    uint32_t link = read_head(t, port);
+    size_t n = 0;
+
+    while (link) {
+        read_link(t, &link);
+        n++;
+    }
+    return n;
+}
+
 static void
 test_masks(void **state OVS_UNUSED)
 {
@@ -655,16 +991,20 @@ test_masks(void **state OVS_UNUSED)
         flows[i] = must_insert(t, 1 + i / 2, i, 1);
     }
     assert_int_equal(flow_table_n_masks(t->ft), 2);
-    assert_int_equal(t->maps.config->n_masks, 2);
     id = t->maps.flows[flows[0]].mask_id;
     assert_int_equal(t->maps.flows[flows[1]].mask_id, id);
     assert_int_not_equal(t->maps.flows[flows[2]].mask_id, id);
 
-    /* A mask stays with its last flow, and a little longer. */
+    /* A mask stays with its last flow, and a little longer; in each port's
+     * list with the port's last flow. */
     flow_table_delete(t->ft, flows[0], NULL);
-    wait_grace(t);
+    wait_msec(t, GRACE_MS - 1);
+    assert_int_not_equal(find_link(t, 0, id), 0);
     wait_grace(t);
     assert_int_equal(flow_table_n_masks(t->ft), 2);
+    assert_int_equal(find_link(t, 0, id), 0);
+    assert_int_equal(read_head(t, 0), 0);
+    assert_int_not_equal(find_link(t, 1, id), 0);
     flow_table_delete(t->ft, flows[1], NULL);
     flows[0] = must_insert(t, 1, 0, 1);
     assert_int_equal(t->maps.flows[flows[0]].mask_id, id);
@@ -672,26 +1012,25 @@ test_masks(void **state OVS_UNUSED)
     wait_grace(t);
     assert_int_equal(flow_table_n_masks(t->ft), 2);
     assert_int_equal(lookup_n(t, 0), flows[0]);
+    assert_int_equal(find_link(t, 1, id), 0);
 
+    /* It has its words for a program that has just read its id. */
     flow_table_delete(t->ft, flows[0], NULL);
     wait_grace(t);
     assert_int_equal(flow_table_n_masks(t->ft), 1);
+    wait_msec(t, GRACE_MS - 1);
+    assert_int_not_equal(t->maps.masks[id].n_words, 0);
+    wait_msec(t, 1);
     assert_int_equal(t->maps.masks[id].n_words, 0);
-    wait_grace(t);
-    wait_grace(t);
-    assert_int_equal(t->maps.config->n_masks, 1);
     assert_int_equal(lookup_n(t, 2), flows[2]);
     flow_table_flush(t->ft);
-    for (int i = 0; i < 3; i++) {
-        wait_grace(t);
-    }
-    assert_int_equal(t->maps.config->n_masks, 0);
+    check_table_tight(t, 0);
 
     /* All ids; one is free again two grace periods after its last flow. */
     for (uint32_t i = 1; i <= N_MASKS; i++) {
         flow = must_insert(t, i, i, 1);
     }
-    check_table(t, N_MASKS);
+    check_table_tight(t, N_MASKS);
     id = t->maps.flows[flow].mask_id;
     assert_int_equal(insert(t, N_MASKS + 1, 0, 1, &flows[0]), ENOSPC);
     assert_int_equal(flow_table_delete(t->ft, flow, NULL), 0);
@@ -702,24 +1041,164 @@ test_masks(void **state OVS_UNUSED)
     wait_msec(t, 1);
     flow = must_insert(t, N_MASKS + 1, 0, 1);
     assert_int_equal(t->maps.flows[flow].mask_id, id);
-    check_table(t, N_MASKS);
+    check_table_tight(t, N_MASKS);
 
-    /* The list becomes short again. */
+    /* The lists become short again. */
     for (uint32_t i = 1; i < N_MASKS; i++) {
         if (i % 1000) {
             flow_table_delete(t->ft, lookup_n(t, i), NULL);
         }
     }
-    for (int i = 0; i < 5; i++) {
-        wait_grace(t);
-    }
-    check_table(t, 9);
-    assert_int_equal(t->maps.config->n_masks, 9);
+    check_table_tight(t, 9);
     table_free(t);
 }
 
-/* Readers meet every mask that is there all the time while masks come and go
- * between each two of their steps. */
+/* Ports do not have each other's masks. */
+static void
+test_ports(void **state OVS_UNUSED)
+{
+    struct table *t = table_new();
+    struct xdp_flow_key key = make_key(0), mask = make_mask(0);
+    uint32_t flow, n = 0;
+
+    for (uint32_t port = 1; port < XDP_MAX_PORTS; port += 91) {
+        for (uint32_t i = 0; i < port % 50; i++) {
+            assert_int_equal(insert_at(t, port, 1 + n % 70, n, &flow), 0);
+            n++;
+            /* The same mask, but of any port. */
+            key.in_port = XDP_MAX_PORTS + port + i;
+            mask.tun_src = 1 + i;
+            mask.in_port = i % 2 ? UINT32_MAX : UINT32_MAX - 1;
+            key.nw_dst = 1000 + n;
+            assert_int_equal(insert_key(t, &key, &mask, 1, &flow), 0);
+        }
+    }
+    for (uint32_t port = 0; port < XDP_MAX_PORTS; port++) {
+        assert_int_equal(list_length(t, port),
+                         port % 91 == 1 ? port % 50 : 0);
+        assert_true(bits_are_exact(t, port));
+    }
+    assert_int_equal(list_length(t, XDP_ANY_PORT), 49);
+    check_table_tight(t, 2 * n);
+    flow_table_flush(t->ft);
+    check_table_tight(t, 0);
+    table_free(t);
+}
+
+/* What the key's first words are compared by. */
+static void
+test_bits(void **state OVS_UNUSED)
+{
+    struct table *t = table_new();
+    struct xdp_flow_key key = make_key(1), mask = make_mask(1);
+    struct xdp_port_masks other;
+    uint64_t bits = 0;
+    uint32_t flows[100], flow;
+
+    key.in_port = 4;
+    assert_int_equal(insert_key(t, &key, &mask, 1, &flow), 0);
+    other = t->maps.port_masks[4];
+    key.in_port = 5;
+    for (int i = 0; i < 100; i++) {
+        mask = make_mask(1 + i);
+        mask.in_port = UINT32_MAX;
+        mask.ipv6_src[i % 8] = 1 << i / 8 % 8;
+        mask.nd_target[0] = i;
+        assert_int_equal(insert_key(t, &key, &mask, 1, &flows[i]), 0);
+        bits |= ((uint64_t *) &mask)[8];
+        assert_int_equal(t->maps.port_masks[5].bits[8], bits);
+        assert_true(bits_are_exact(t, 5));
+    }
+    for (int i = 0; i < 99; i++) {
+        flow_table_delete(t->ft, flows[i], NULL);
+        wait_grace(t);
+        check_table(t, 100 - i);
+        assert_true(bits_are_exact(t, 5) || i != 49);
+    }
+    assert_true(bits_are_exact(t, 5));
+    assert_memory_equal(&t->maps.port_masks[4], &other, sizeof other);
+
+    /* Masks that come and go leave nothing for long. */
+    memset(flows, 0, sizeof flows);
+    for (int i = 0; i < 1000; i++) {
+        mask = make_mask(1000 + i);
+        mask.in_port = UINT32_MAX;
+        mask.ipv6_dst[i / 100] = 1 + i % 10;
+        flow_table_delete(t->ft, flows[i % 10], NULL);
+        assert_int_equal(insert_key(t, &key, &mask, 1, &flows[i % 10]), 0);
+        wait_grace(t);
+        for (int j = 0; j < i / 100 && i % 100 > 24; j++) {
+            assert_int_equal(((uint8_t *) &t->maps.port_masks[5].bits[10])[j],
+                             0);
+        }
+    }
+    check_table(t, 12);
+    table_free(t);
+}
+
+/* All links, of 64 ports. */
+static uint32_t
+fill_links(struct table *t, uint32_t base)
+{
+    uint32_t flow, n = 0;
+
+    while (!insert_at(t, n % 64, base + n / 64, base + n, &flow)) {
+        n++;
+    }
+    return n;
+}
+
+static void
+test_links(void **state OVS_UNUSED)
+{
+    struct table *t = table_new();
+    uint32_t flow, flow2, n = fill_links(t, 1);
+
+    assert_int_equal(n, (XDP_MASK_LINKS - 1) / 2);
+
+    /* No new one, which leaves nothing; but flows of those that are there. */
+    for (uint32_t i = 0; i < 3 * N_MASKS; i++) {
+        assert_int_equal(insert_at(t, 70, 1 + i, i, &flow), ENOSPC);
+    }
+    check_table__(t, n, true);
+    assert_int_equal(insert_at(t, 3, 2, UINT16_MAX, &flow), 0);
+
+    /* There is one as soon as one is in no list. */
+    assert_int_equal(insert_at(t, 5, 1, 1 + 5, &flow2), EEXIST);
+    assert_int_equal(flow_table_delete(t->ft, flow2, NULL), 0);
+    assert_int_equal(insert_at(t, 70, 1, 1, &flow), ENOSPC);
+    wait_msec(t, GRACE_MS - 1);
+    assert_int_equal(insert_at(t, 70, 1, 1, &flow), ENOSPC);
+    wait_msec(t, 1);
+    assert_int_equal(insert_at(t, 70, 1, 1, &flow), 0);
+    assert_int_equal(insert_at(t, 5, 1, 1 + 5, &flow), ENOSPC);
+
+    /* Adoption needs as many once more. */
+    for (int i = 0; i < 2; i++) {
+        table_adopt(t);
+        check_table__(t, n + 1, true);
+        assert_int_equal(insert_at(t, 71, 1, 1, &flow), ENOSPC);
+    }
+
+    /* All of them again and again. */
+    for (int i = 0; i < 5; i++) {
+        flow_table_flush(t->ft);
+        wait_grace(t);
+        n = fill_links(t, 100000 * i);
+        assert_int_equal(n, (XDP_MASK_LINKS - 1) / 2);
+    }
+    flow_table_flush(t->ft);
+    check_table_tight(t, 0);
+    for (uint32_t i = 1; i <= N_MASKS; i++) {
+        must_insert(t, i, i, 1);
+    }
+    check_table_tight(t, N_MASKS);
+    table_free(t);
+}
+
+/* Readers meet every mask of their port and of all ports that is there all the
+ * time, and no other port's, while masks come and go between each two of their
+ * steps. */
 static void
 change_mask(struct table *t, uint32_t flows[], uint8_t there[], size_t n,
             bool grow)
@@ -738,24 +1217,40 @@ change_mask(struct table *t, uint32_t flows[], uint8_t there[], size_t n,
 static void
 test_mask_list(void **state OVS_UNUSED)
 {
-    enum { N = 300, N_WALKS = 2000 };
+    enum { N = 300, N_WALKS = 5000 };
     struct table *t = table_new();
-    uint32_t flows[N] = { 0 };
+    uint32_t flows[N] = { 0 }, lists[N];
 
+    for (uint32_t i = 0; i < N; i++) {
+        struct xdp_flow_key key = make_key(i), mask = make_mask(1 + i);
+
+        lists[i] = list_of(&key, &mask);
+    }
     for (int walk = 0; walk < N_WALKS; walk++) {
-        uint8_t there[N], seen[XDP_MAX_MASKS] = { 0 };
-        uint32_t ids[N], n = t->maps.config->n_masks;
-        int msec = 0;
+        uint8_t there[N], seen[N] = { 0 };
+        uint32_t port = walk % 7;
+        uint32_t link = read_head(t, port);
+        int msec = 0, n = 1 + list_length(t, port)
+                          + list_length(t, XDP_ANY_PORT);
+        bool any = false;
 
         for (int i = 0; i < N; i++) {
             there[i] = flows[i] != 0;
-            ids[i] = t->maps.flows[flows[i]].mask_id;
         }
-        for (uint32_t place = 0; place <= n; place++) {
-            if (place < n) {
-                seen[t->maps.mask_list[place]] = 1;
+        while (link || !any) {
+            if (link) {
+                struct xdp_flow_key mask
+                    = unpack_mask(t, read_link(t, &link));
+
+                assert_in_range(mask.tun_src, 1, N);
+                assert_int_equal(lists[mask.tun_src - 1],
+                                 any ? XDP_ANY_PORT : port);
+                seen[mask.tun_src - 1] = 1;
+            } else {
+                any = true;
+                link = read_head(t, XDP_ANY_PORT);
             }
-            if (place == n || !random_range(4)) {
+            if (!random_range(4)) {
                 change_mask(t, flows, there, N, walk / 50 % 2);
             }
             if (msec < GRACE_MS - 1 && random_range(n + 1) < GRACE_MS) {
@@ -764,19 +1259,156 @@ test_mask_list(void **state OVS_UNUSED)
             }
         }
         for (int i = 0; i < N; i++) {
-            assert_true(!there[i] || seen[ids[i]]);
+            assert_true(!there[i] || seen[i]
+                        || (lists[i] != port && lists[i] != XDP_ANY_PORT));
+        }
+        if (walk % 500 == 0) {
+            check_table(t, flow_table_count(t->ft));
         }
     }
+    flow_table_flush(t->ft);
+    check_table_tight(t, 0);
     table_free(t);
+}
+
+/* Hints: readers that keep flow indexes for as long as they like. */
+
+#define N_PACKETS 48
+#define N_HINTED 192            /* Flow indexes. */
+
+struct hint_test {
+    struct table *t;
+    struct xdp_flow_key packets[N_PACKETS];
+    uint32_t flows[N_PACKETS];          /* What they should hit. */
+};
+
+/* A program, up to its end. */
+struct hint_reader {
+    uint32_t flow;
+    uint32_t packet;
+    uint32_t mask_id;
+    long long int start;
+    bool may_hit;               /* It was this packet's flow some time. */
+    bool hit;
+    uint64_t ops;
+};
+
+static void
+hint_change(struct hint_test *h)
+{
+    uint32_t i = random_range(N_PACKETS), *flow = &h->flows[i];
+    struct xdp_op ops[XDP_FLOW_MAX_OPS];
+
+    if (!*flow) {
+        /* Few masks, so that they are deleted and created all the time. */
+        *flow = must_insert(h->t, 1 + random_range(i % 16 + 1), i,
+                            random_range(4));
+        assert_in_range(*flow, 1, N_HINTED - 1);
+    } else if (random_range(5)) {
+        assert_int_equal(flow_table_delete(h->t->ft, *flow, NULL), 0);
+        *flow = 0;
+    } else {
+        for (int j = 0; j < XDP_FLOW_MAX_OPS; j++) {
+            ops[j] = (struct xdp_op) { .type = XDP_OP_OUTPUT, .arg = i };
+        }
+        assert_int_equal(flow_table_modify(h->t->ft, *flow, ops,
+                                           random_range(4)), 0);
+    }
+}
+
+/* One step of it; true at the end. */
+static bool
+hint_reader_run(const struct hint_test *h, struct hint_reader *r)
+{
+    struct xdp_op ops[XDP_FLOW_MAX_OPS];
+
+    if (!r->mask_id) {
+        r->start = now;
+        r->packet = random_range(N_PACKETS);
+        r->flow = (random_range(2) ? h->flows[r->packet]
+                   : (uint32_t) random_range(N_HINTED));
+        r->mask_id = read_mask_id(h->t, r->flow);
+        r->hit = r->may_hit = false;
+        return !r->mask_id;
+    } else if (!r->hit) {
+        r->hit = read_flow(h->t, &h->packets[r->packet], r->flow, r->mask_id);
+        r->ops = h->t->maps.flows[r->flow].ops;
+        assert_true(r->may_hit || !r->hit);
+        return !r->hit;
+    }
+    for (uint32_t n = read_ops(h->t, r->ops, ops); n--; ) {
+        assert_int_equal(ops[n].arg, r->packet);
+    }
+    return true;
+}
+
+static void
+test_hints(void **state OVS_UNUSED)
+{
+    enum { N_READERS = 200 };
+    struct hint_test h = { .t = table_new() };
+    struct hint_reader readers[N_READERS];
+    size_t n_hits = 0, n_late = 0;
+
+    memset(readers, 0, sizeof readers);
+    for (uint32_t i = 0; i < N_PACKETS; i++) {
+        h.packets[i] = make_key(i);
+    }
+    for (int step = 0; step < 50000; step++) {
+        bool time_passes = !random_range(4);
+
+        if (step % 5000 > 4000 && random_range(30)) {
+            /* Times with few changes: for masks to go. */
+        } else {
+            hint_change(&h);
+        }
+        for (int i = 0; i < N_READERS; i++) {
+            struct hint_reader *r = &readers[i];
+            bool end = false;
+
+            r->may_hit |= r->mask_id && h.flows[r->packet] == r->flow;
+            if (!random_range(16)) {
+                end = hint_reader_run(&h, r);
+            }
+            r->may_hit |= r->mask_id && h.flows[r->packet] == r->flow;
+            while (!end && time_passes && r->mask_id
+                   && now - r->start >= GRACE_MS - 1) {
+                end = hint_reader_run(&h, r);
+                n_late += r->hit;
+            }
+            n_hits += end && r->hit;
+            r->mask_id = end ? 0 : r->mask_id;
+        }
+
+        /* One that is done at once, with any index and any packet. */
+        for (uint32_t flow = 0; flow < N_HINTED && step % 4 == 0; flow++) {
+            for (uint32_t i = 0; i < N_PACKETS; i++) {
+                assert_true(hint_hits(h.t, &h.packets[i], flow)
+                            == (flow && h.flows[i] == flow));
+            }
+        }
+        wait_msec(h.t, time_passes);
+    }
+    assert_in_range(n_hits, 10000, SIZE_MAX);
+    assert_in_range(n_late, 1000, SIZE_MAX);
+    flow_table_flush(h.t->ft);
+    check_table_tight(h.t, 0);
+    table_free(h.t);
 }
 
 /* Threads. */
 
+struct churn {
+    struct table *t;
+    uint32_t base;
+};
+
 static void *
-churn(void *t_)
+churn(void *churn_)
 {
-    struct table *t = t_;
-    uint32_t base = 1000 * (1 + random_range(1000)), flows[100] = { 0 };
+    const struct churn *c = churn_;
+    struct table *t = c->t;
+    uint32_t base = c->base, flows[100] = { 0 };
 
     for (int i = 0; i < 100000; i++) {
         uint32_t n = i % 100;
@@ -815,27 +1447,48 @@ check_ops(uint32_t idx OVS_UNUSED, const struct xdp_flow_key *key,
 static void
 test_threads(void **state OVS_UNUSED)
 {
+    enum { N_KEYS = 3000, N_LOOKUPS = 100000 };
     struct table *t = table_new();
+    struct churn churns[2] = { { t, 1000 }, { t, 2000 } };
+    uint32_t *hints = xcalloc(N_KEYS, sizeof *hints);
+    size_t n_lookups = 0, n_hits = 0;
     pthread_t threads[2];
     uint32_t flows[50];
-    size_t n_lookups = 0;
 
     now = 0;
     for (int i = 0; i < 50; i++) {
         flows[i] = must_insert(t, 1 + i, i, 2);
     }
     for (int i = 0; i < 2; i++) {
-        threads[i] = ovs_thread_create("churn", churn, t);
+        threads[i] = ovs_thread_create("churn", churn, &churns[i]);
     }
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < N_LOOKUPS; i++) {
+        uint32_t n = random_range(3) * 1000 + random_range(50);
+        struct xdp_flow_key packet = make_key(n);
+        struct xdp_op ops[XDP_FLOW_MAX_OPS];
         long long int start = time_msec();
-        uint32_t flow = lookup_n(t, i % 50);
+        uint32_t flow = hints[n], n_ops = 0;
+        bool hit = hint_hits(t, &packet, flow);
 
-        if (time_msec() - start < GRACE_MS / 2) {
-            assert_int_equal(flow, flows[i % 50]);
-            n_lookups++;
+        if (!hit) {
+            flow = lookup(t, &packet);
         }
-        if (i % 100 == 0) {
+        if (flow) {
+            uint64_t encoded = __atomic_load_n(&t->maps.flows[flow].ops,
+                                               __ATOMIC_ACQUIRE);
+
+            n_ops = read_ops(t, encoded, ops);
+        }
+        if (time_msec() - start < GRACE_MS / 2) {
+            assert_true(n >= 1000 || flow == flows[n]);
+            for (uint32_t j = 0; j < n_ops; j++) {
+                assert_int_equal(ops[j].arg, n);
+            }
+            n_lookups++;
+            n_hits += hit && n >= 1000;
+        }
+        hints[n] = flow ? flow : hints[n];
+        if (i % 10000 == 0) {
             flow_table_for_each(t->ft, check_ops, NULL);
         }
     }
@@ -843,8 +1496,10 @@ test_threads(void **state OVS_UNUSED)
         xpthread_join(threads[i], NULL);
     }
     now = time_msec();
-    assert_in_range(n_lookups, 500, 1000);
-    check_table(t, flow_table_count(t->ft));
+    assert_in_range(n_lookups, N_LOOKUPS / 2, N_LOOKUPS);
+    assert_in_range(n_hits, N_LOOKUPS / 100, N_LOOKUPS);
+    check_table_tight(t, flow_table_count(t->ft));
+    free(hints);
     table_free(t);
 }
 
@@ -867,7 +1522,7 @@ test_adopt(void **state OVS_UNUSED)
         }
     }
     table_adopt(t);
-    check_table(t, 600);
+    check_table__(t, 600, true);
     assert_int_equal(flow_table_n_masks(t->ft), 60);
     for (uint32_t i = 0; i < 1000; i++) {
         assert_int_equal(lookup_n(t, i), i % 100 < 40 ? 0 : flows[i]);
@@ -875,11 +1530,133 @@ test_adopt(void **state OVS_UNUSED)
                          i % 100 < 40 ? 0 : EEXIST);
     }
     check_table(t, 1000);
+    for (int i = 0; i < 5; i++) {
+        table_adopt(t);
+        check_table__(t, 1000, true);
+    }
     for (uint32_t i = 0; i < 1000; i++) {
         assert_int_equal(flow_table_delete(t->ft, lookup_n(t, i), NULL), 0);
     }
-    check_table(t, 0);
+    check_table_tight(t, 0);
     table_free(t);
+}
+
+/* What readers may still have when adoption waits is as they found it. */
+
+static struct {
+    struct table *t;
+    uint64_t links[XDP_MASK_LINKS];
+    uint32_t n_words[XDP_MAX_MASKS];
+    uint32_t stale;
+} before;
+
+static void
+check_adopt_grace(void)
+{
+    for (uint32_t i = 1; i < XDP_MASK_LINKS; i++) {
+        assert_true(!before.links[i]
+                    || before.links[i] == before.t->maps.mask_links[i]);
+    }
+    for (uint32_t i = 1; i < XDP_MAX_MASKS; i++) {
+        assert_int_equal(before.n_words[i], before.t->maps.masks[i].n_words);
+    }
+    assert_int_equal(before.t->maps.flows[before.stale].mask_id, 0);
+    before.t = NULL;
+}
+
+static void
+test_adopt_grace(void **state OVS_UNUSED)
+{
+    struct table *t = table_new();
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        before.stale = must_insert(t, 1 + i, i, 1);
+    }
+    /* The process ended when it deleted this one, which was the last one of
+     * its mask. */
+    for (uint32_t i = 0; i < XDP_BUCKETS * XDP_BUCKET_SLOTS; i++) {
+        if ((uint32_t) t->maps.buckets[0].slots[i] == before.stale) {
+            t->maps.buckets[0].slots[i] = 0;
+        }
+    }
+    before.t = t;
+    memcpy(before.links, t->maps.mask_links, sizeof before.links);
+    for (uint32_t i = 0; i < XDP_MAX_MASKS; i++) {
+        before.n_words[i] = t->maps.masks[i].n_words;
+    }
+    adopt_hook = check_adopt_grace;
+    table_adopt(t);
+    adopt_hook = NULL;
+    assert_null(before.t);
+    check_table__(t, 999, true);
+    table_free(t);
+}
+
+/* Readers find every flow while the table is adopted, and no other. */
+
+struct adopt_reader {
+    struct table *t;
+    uint32_t flows[3000];
+    atomic_bool stop;
+    size_t n_lookups;
+};
+
+static void *
+adopt_reader_run(void *r_)
+{
+    struct adopt_reader *r = r_;
+    uint32_t i = 0;
+    bool stop;
+
+    do {
+        struct xdp_flow_key packet = make_key(i);
+        long long int start = time_msec();
+        uint32_t flow = lookup(r->t, &packet);
+        /* One of those that are gone. */
+        bool hit = hint_hits(r->t, &packet, N_FLOWS - i);
+
+        if (time_msec() - start < GRACE_MS / 2) {
+            ovs_assert(flow == r->flows[i] && !hit);
+            r->n_lookups++;
+        }
+        i = (i + 1) % ARRAY_SIZE(r->flows);
+        atomic_read(&r->stop, &stop);
+    } while (!stop);
+    return NULL;
+}
+
+static void
+test_adopt_readers(void **state OVS_UNUSED)
+{
+    struct adopt_reader *r = xzalloc(sizeof *r);
+    struct table *t = r->t = table_new();
+    pthread_t thread;
+
+    for (uint32_t i = 0; i < ARRAY_SIZE(r->flows); i++) {
+        r->flows[i] = must_insert(t, 1 + i % 500, i, 1);
+    }
+    now = 0;
+    thread = ovs_thread_create("reader", adopt_reader_run, r);
+    for (int i = 0; i < 20; i++) {
+        /* What a process that is killed may leave: a flow without a slot, the
+         * only one of its mask. */
+        for (uint32_t j = 0; j < ARRAY_SIZE(r->flows); j++) {
+            struct xdp_mask *mask = &t->maps.masks[1000 + j];
+
+            *mask = t->maps.masks[t->maps.flows[r->flows[j]].mask_id];
+            mask->bits[0] = 1;
+            t->maps.flows[N_FLOWS - j].key[0] = UINT64_MAX;
+            t->maps.flows[N_FLOWS - j].mask_id = 1000 + j;
+        }
+        table_adopt(t);
+    }
+    atomic_store(&r->stop, true);
+    xpthread_join(thread, NULL);
+    now = time_msec();
+    assert_in_range(r->n_lookups, 1000, SIZE_MAX);
+    check_table__(t, ARRAY_SIZE(r->flows), true);
+    table_free(t);
+    free(r);
 }
 
 /* Adoption of damaged maps. */
@@ -894,6 +1671,9 @@ struct victim {
     uint64_t *slot;             /* Of the first. */
     uint64_t *next;             /* The next, of the same bucket: free. */
     uint64_t *elsewhere;        /* A free slot in a bucket it cannot be in. */
+    uint32_t *head;             /* Of the list of the first's mask. */
+    uint32_t *other_head;       /* Of the list of the second's. */
+    uint64_t *link;             /* First of that list. */
 };
 
 static uint64_t *
@@ -914,15 +1694,13 @@ find_slot(const struct table *t, uint32_t idx)
 static void
 republish(struct victim *v)
 {
-    uint64_t key[XDP_KEY_WORDS] = { 0 }, hash;
+    struct xdp_flow_key packet = make_key(0);
+    uint64_t hash = read_hash((uint64_t *) &packet, v->mask, v->flow->mask_id);
 
     for (uint32_t i = 0; i < v->mask->n_words; i++) {
-        uint32_t w = v->mask->words[i];
-
-        key[w] = v->flow->key[w] & v->mask->bits[i];
+        v->flow->key[i] = ((uint64_t *) &packet)[v->mask->words[i]]
+                          & v->mask->bits[i];
     }
-    memcpy(v->flow->key, key, sizeof key);
-    hash = read_hash(key, v->mask, v->flow->mask_id);
     v->t->maps.buckets[hash & XDP_BUCKET_MASK].slots[XDP_BUCKET_SLOTS - 1]
         = hash >> 32 << 32 | (v->flow - v->t->maps.flows);
     *v->slot = 0;
@@ -942,13 +1720,13 @@ swap_words(struct victim *v)
 }
 
 static void
-all_words(struct victim *v)
+many_words(struct victim *v, uint32_t n, uint32_t n_words)
 {
-    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         v->mask->words[i] = i;
         v->mask->bits[i] = 1;
     }
-    v->mask->n_words = UINT32_MAX;
+    v->mask->n_words = n_words;
 }
 
 /* Another mask id with an equal mask, and a flow that is right under it. */
@@ -956,13 +1734,15 @@ static void
 duplicate_mask(struct victim *v)
 {
     struct xdp_flow *flow = &v->t->maps.flows[N_FLOWS];
+    struct xdp_flow_key packet;
     uint64_t hash;
 
     v->t->maps.masks[100] = *v->mask;
     *flow = *v->flow;
     flow->mask_id = 100;
     flow->ops = 0;
-    hash = read_hash((uint64_t *) flow->key, v->mask, 100);
+    packet = make_key(0);
+    hash = read_hash((uint64_t *) &packet, v->mask, 100);
     v->t->maps.buckets[hash & XDP_BUCKET_MASK].slots[XDP_BUCKET_SLOTS - 1]
         = hash >> 32 << 32 | N_FLOWS;
 }
@@ -973,6 +1753,26 @@ duplicate_flow(struct victim *v)
     v->t->maps.flows[N_FLOWS] = *v->flow;
     v->t->maps.flows[N_FLOWS].ops = 0;
     *v->next = *v->slot >> 32 << 32 | N_FLOWS;
+}
+
+/* A flow as one that is deleted or inserted when its process ends. */
+static void
+stale_flow(struct victim *v, uint32_t idx)
+{
+    v->t->maps.flows[idx] = *v->flow;
+    v->t->maps.flows[idx].key[0] ^= 1;
+    v->t->maps.flows[idx].ops = XDP_OPS_OUTPUT | 1;
+}
+
+/* The first list goes on with all links but 'n_free'. */
+static void
+long_list(struct victim *v, uint32_t n_free)
+{
+    for (uint32_t i = 1; i < XDP_MASK_LINKS; i++) {
+        v->t->maps.mask_links[i] = i < XDP_MASK_LINKS - 1 - n_free
+            ? (uint64_t) (i + 1) << 32 | 1 : 1;
+    }
+    *v->head = 1;
 }
 
 #define ANY UINT32_MAX
@@ -994,8 +1794,23 @@ duplicate_flow(struct victim *v)
       v->flow->mask_id = 0; republish(v))                                   \
     X(flow_with_great_mask, 19, v->flow->mask_id = UINT32_MAX)              \
     X(flow_with_other_mask, 19, v->flow->mask_id = v->other->mask_id)       \
-    X(flow_with_other_key, 19, v->flow->key[v->mask->words[0]] ^= 1)        \
-    X(flow_key_beyond_mask, 19, v->flow->key[31] = 1)                       \
+    X(flow_with_other_key, 19, v->flow->key[0] ^= 1)                        \
+    X(flow_key_beyond_mask, 20, v->flow->key[v->mask->n_words] = 1)         \
+    X(flow_key_unmasked, 19, v->flow->key[0] |= ~v->mask->bits[0])          \
+    X(flow_stale, 20, stale_flow(v, N_FLOWS))                               \
+    X(flow_stale_without_mask, 20, stale_flow(v, N_FLOWS);                  \
+      v->t->maps.flows[N_FLOWS].mask_id = 100)                              \
+    X(flow_stale_with_great_mask, 20, stale_flow(v, N_FLOWS);               \
+      v->t->maps.flows[N_FLOWS].mask_id = UINT32_MAX)                       \
+    X(flow_0_stale, 20, stale_flow(v, 0))                                   \
+    X(flow_without_slot, 19, *v->slot = 0)                                  \
+    X(output, 20, v->flow->ops = XDP_OPS_OUTPUT)                            \
+    X(output_to_bad_port, 19,                                               \
+      v->flow->ops = XDP_OPS_OUTPUT | XDP_MAX_PORTS)                        \
+    X(output_to_great_port, 19, v->flow->ops = INDEX_BITS)                  \
+    X(output_with_ops, 19,                                                  \
+      v->flow->ops = UINT64_C(1) << 32 | XDP_OPS_OUTPUT | 1)                \
+    X(ops_none, 20, v->flow->ops = 0)                                       \
     X(ops_too_many, 19, v->flow->ops = (v->flow->ops >> 32 << 32) | 33)     \
     X(ops_far_too_many, 19, v->flow->ops = (UINT64_C(31) << 32) | INDEX_BITS)\
     X(ops_beyond_pool, 19, v->flow->ops = ((uint64_t) XDP_MAX_OPS << 32) | 1)\
@@ -1006,25 +1821,45 @@ duplicate_flow(struct victim *v)
     X(mask_without_words, 10, memset(v->mask, 0, sizeof *v->mask);          \
       republish(v))                                                         \
     X(mask_with_33_words, 10, v->mask->n_words = 33)                        \
-    X(mask_with_many_words, 10, all_words(v))                               \
+    X(mask_with_31_words, 10, many_words(v, 31, 31))                        \
+    X(mask_with_many_words, 10, many_words(v, 32, UINT32_MAX))                             \
     X(mask_with_great_word, 10, v->mask->words[v->mask->n_words - 1] = 32)  \
     X(mask_with_equal_words, 10, v->mask->words[1] = v->mask->words[0];     \
       v->mask->bits[1] = v->mask->bits[0]; republish(v))                    \
     X(mask_with_words_swapped, 10, swap_words(v))                           \
     X(mask_with_empty_word, 10, v->mask->bits[0] = 0; republish(v))         \
     X(mask_with_words_behind, 10, v->mask->bits[v->mask->n_words] = 1)      \
-    X(mask_with_other_bits, 10, v->mask->bits[0] ^= 1)                      \
+    X(mask_with_other_bits, 10, v->mask->bits[v->mask->n_words - 1] = 2)    \
     X(mask_twice, ANY, duplicate_mask(v))                                   \
     X(mask_without_flows, 20, v->t->maps.masks[100] = *v->mask)             \
     X(mask_listed_without_flows, 20, v->t->maps.masks[100] = *v->mask;      \
-      v->t->maps.config->n_masks = 3; v->t->maps.mask_list[2] = 100)        \
+      v->t->maps.mask_links[100] = (uint64_t) *v->head << 32 | 100;         \
+      *v->head = 100)                                                       \
     X(mask_0_with_words, 20, v->t->maps.masks[0] = *v->mask)                \
-    X(list_without_one, 20, v->t->maps.mask_list[0] = 0)                    \
-    X(list_with_great_id, 20, v->t->maps.mask_list[0] += XDP_MAX_MASKS)     \
-    X(list_with_one_twice, 20,                                              \
-      v->t->maps.mask_list[1] = v->t->maps.mask_list[0])                    \
-    X(list_empty, 20, v->t->maps.config->n_masks = 0)                       \
-    X(list_too_long, 20, v->t->maps.config->n_masks = UINT32_MAX)
+    X(list_empty, 20, *v->head = 0)                                         \
+    X(lists_empty, 20, memset(v->t->maps.port_masks, 0,                     \
+      (XDP_ANY_PORT + 1) * sizeof *v->t->maps.port_masks))                  \
+    X(list_with_mask_0, 20, *v->link &= ~INDEX_BITS)                        \
+    X(list_with_great_mask, 20, *v->link |= INDEX_BITS)                     \
+    X(list_with_other_mask, 20, *v->link ^= 3)                              \
+    X(list_of_another, 20, *v->head = *v->other_head)                       \
+    X(list_head_too_great, 20, *v->head = XDP_MASK_LINKS)                   \
+    X(list_head_far_too_great, 20, *v->head = UINT32_MAX)                   \
+    X(list_link_too_great, 20, *v->link |= (uint64_t) XDP_MASK_LINKS << 32) \
+    X(list_link_far_too_great, 20, *v->link |= ~INDEX_BITS)                 \
+    X(list_loop_of_one, 20, *v->link = (uint64_t) *v->head << 32 | 1)       \
+    X(list_loop_of_two, 20, *v->link = UINT64_C(200) << 32 | 1;             \
+      v->t->maps.mask_links[200] = (uint64_t) *v->head << 32 | 2)           \
+    X(list_loop_behind, 20, *v->link = UINT64_C(200) << 32 | 1;             \
+      v->t->maps.mask_links[200] = UINT64_C(200) << 32 | 2)                 \
+    X(list_into_another, 20, *v->link = (uint64_t) *v->other_head << 32 | 1)\
+    X(list_with_link_0, 20, v->t->maps.mask_links[0] = UINT64_C(1) << 32)   \
+    X(list_of_half, 20, long_list(v, XDP_MASK_LINKS / 2))                   \
+    X(list_of_most, ANY, long_list(v, 3))                                   \
+    X(list_of_all, 0, long_list(v, 0))                                      \
+    X(bits_none, 20, memset(v->head, 0, sizeof(struct xdp_port_masks)))     \
+    X(bits_all, 20, memset(v->t->maps.port_masks[6].bits, 0xff,             \
+      sizeof v->t->maps.port_masks[6].bits))
 
 #define DAMAGE_FUNCTION(NAME, N, STATEMENTS)            \
     static void damage_##NAME(struct victim *v) { STATEMENTS; }
@@ -1045,6 +1880,7 @@ test_adopt_damaged(void **state OVS_UNUSED)
     for (size_t i = 0; i < ARRAY_SIZE(damages); i++) {
         struct table *t = table_new();
         uint32_t flows[N_SOUND], flow;
+        size_t n_flows;
         struct victim v = { .t = t };
 
         for (uint32_t n = 0; n < N_SOUND; n++) {
@@ -1056,16 +1892,28 @@ test_adopt_damaged(void **state OVS_UNUSED)
         v.slot = find_slot(t, flows[0]);
         v.next = v.slot + 1;
         v.elsewhere = v.slot + XDP_BUCKET_SLOTS;
+        v.head = &t->maps.port_masks[0].head;
+        v.other_head = &t->maps.port_masks[1].head;
+        v.link = (uint64_t *) &t->maps.mask_links[*v.head];
         assert_true(!*v.next && !*v.elsewhere);
 
         print_message("%s\n", damages[i].name);
         damages[i].cb(&v);
         table_adopt(t);
-        check_table(t, damages[i].n_flows == ANY ? flow_table_count(t->ft)
-                    : damages[i].n_flows);
-        wait_grace(t);
-        assert_int_equal(t->maps.config->n_masks,
-                         damages[i].n_flows == 10 ? 1 : 2);
+        n_flows = (damages[i].n_flows == ANY ? flow_table_count(t->ft)
+                   : damages[i].n_flows);
+        for (int twice = 0; twice < 2; twice++) {
+            check_table__(t, n_flows, true);
+            for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
+                assert_true(bits_are_exact(t, port));
+            }
+            if (damages[i].n_flows != ANY) {
+                assert_int_equal(flow_table_n_masks(t->ft),
+                                 (n_flows > 0) + (n_flows > 10));
+            }
+            table_adopt(t);
+        }
+        check_table__(t, n_flows, true);
 
         /* The table is as good as new. */
         for (uint32_t n = 0; n < N_SOUND; n++) {
@@ -1075,6 +1923,13 @@ test_adopt_damaged(void **state OVS_UNUSED)
             assert_int_equal(lookup_n(t, n), flow);
         }
         check_table(t, N_SOUND);
+        flow_table_flush(t->ft);
+        check_table_tight(t, 0);
+        if (strstr(damages[i].name, "mask") || strstr(damages[i].name, "list")) {
+            for (uint32_t n = 1; n <= N_MASKS; n++) {
+                must_insert(t, n, n, 1);
+            }
+        }
         table_free(t);
     }
 }
@@ -1097,7 +1952,7 @@ test_adopt_killed(void **state OVS_UNUSED)
             random_set_seed(i + 1);
             now = 0;
             for (;;) {
-                churn(t);
+                churn(&(struct churn) { t, 1000 * (1 + random_range(1000)) });
             }
         }
         xnanosleep(random_range(60) * 1000000 + random_range(1000000));
@@ -1109,7 +1964,7 @@ test_adopt_killed(void **state OVS_UNUSED)
             n_slots += t->maps.buckets[0].slots[j] != 0;
         }
         table_adopt(t);
-        check_table(t, n_slots);
+        check_table__(t, n_slots, true);
         total += n_slots;
         flow_table_flush(t->ft);
         wait_grace(t);
@@ -1124,15 +1979,22 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_insert),
         cmocka_unit_test(test_modify),
+        cmocka_unit_test(test_output),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_used),
         cmocka_unit_test(test_ops),
         cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_links),
         cmocka_unit_test(test_mask_list),
+        cmocka_unit_test(test_hints),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_adopt_grace),
+        cmocka_unit_test(test_adopt_readers),
         cmocka_unit_test(test_adopt_damaged),
         cmocka_unit_test(test_adopt_killed),
     };
