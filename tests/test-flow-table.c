@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -1079,7 +1080,16 @@ test_ports(void **state OVS_UNUSED)
         assert_true(bits_are_exact(t, port));
     }
     assert_int_equal(list_length(t, XDP_ANY_PORT), 49);
-    check_table_tight(t, 2 * n);
+
+    /* What is a port only in a mask's first word. */
+    memset(&mask, 0, sizeof mask);
+    mask.eth_type = UINT16_MAX;
+    mask.nw_proto = mask.nw_frag = UINT8_MAX;
+    key.eth_type = 1;
+    key.nw_proto = key.nw_frag = 0;
+    assert_int_equal(insert_key(t, &key, &mask, 0, &flow), 0);
+    assert_int_equal(list_length(t, XDP_ANY_PORT), 50);
+    check_table_tight(t, 2 * n + 1);
     flow_table_flush(t->ft);
     check_table_tight(t, 0);
     table_free(t);
@@ -1250,12 +1260,14 @@ test_mask_list(void **state OVS_UNUSED)
                 any = true;
                 link = read_head(t, XDP_ANY_PORT);
             }
-            if (!random_range(4)) {
-                change_mask(t, flows, there, N, walk / 50 % 2);
-            }
-            if (msec < GRACE_MS - 1 && random_range(n + 1) < GRACE_MS) {
-                msec++;
-                wait_msec(t, 1);
+            while (random_range(3)) {
+                if (!random_range(4)) {
+                    change_mask(t, flows, there, N, walk / 50 % 2);
+                } else if (msec < GRACE_MS - 1
+                           && random_range(n + 1) < GRACE_MS / 2) {
+                    msec++;
+                    wait_msec(t, 1);
+                }
             }
         }
         for (int i = 0; i < N; i++) {
@@ -1396,6 +1408,99 @@ test_hints(void **state OVS_UNUSED)
     table_free(h.t);
 }
 
+/* What readers find after each instruction of a process that changes the
+ * table. */
+
+enum { GONE = 7, CHANGED = 14, STAYS = 21 };
+
+static void
+change_in_steps(struct table *t)
+{
+    uint32_t flow = must_insert(t, 1, CHANGED, 3), flow2;
+    struct xdp_op ops[4];
+
+    for (int i = 0; i < 4; i++) {
+        ops[i] = (struct xdp_op) { .type = XDP_OP_OUTPUT, .arg = CHANGED };
+    }
+    flow_table_modify(t->ft, flow, ops, 1);
+    flow_table_modify(t->ft, flow, ops, 4);
+    flow_table_modify(t->ft, flow, ops, 2);
+    flow_table_delete(t->ft, flow, NULL);
+    flow2 = must_insert(t, 2, CHANGED, 1);      /* A new mask. */
+    flow_table_delete(t->ft, flow2, NULL);
+}
+
+static void
+check_step(const struct table *t, const uint32_t ns[3],
+           const struct xdp_flow_key packets[3], uint32_t stays)
+{
+    struct xdp_op ops[XDP_FLOW_MAX_OPS];
+
+    for (int i = 0; i < 3; i++) {
+        uint32_t found = lookup(t, &packets[i]);
+
+        assert_true(ns[i] == STAYS ? found == stays
+                    : ns[i] == GONE ? !found : found != stays);
+        for (uint32_t flow = 0; flow < 8; flow++) {
+            if (hint_hits(t, &packets[i], flow)) {
+                uint32_t n = read_ops(t, t->maps.flows[flow].ops, ops);
+
+                assert_true((ns[i] == STAYS) == (flow == stays));
+                assert_int_not_equal(ns[i], GONE);
+                assert_in_range(n, 1, 4);
+                while (n--) {
+                    assert_int_equal(ops[n].arg, ns[i]);
+                }
+            } else {
+                assert_true(ns[i] != STAYS || flow != stays);
+            }
+        }
+    }
+}
+
+static void
+test_steps(void **state OVS_UNUSED)
+{
+    const uint32_t ns[3] = { GONE, CHANGED, STAYS };
+    struct xdp_flow_key packets[3];
+    struct table *t = table_new();
+    uint32_t gone = must_insert(t, 1, GONE, 3);
+    uint32_t stays = must_insert(t, 1, STAYS, 3);
+    size_t n_steps = 0;
+    int status;
+    pid_t pid;
+
+    for (int i = 0; i < 3; i++) {
+        packets[i] = make_key(ns[i]);
+    }
+    /* The next flow gets this index. */
+    flow_table_delete(t->ft, gone, NULL);
+    wait_grace(t);
+    pid = fork();
+    assert_return_code(pid, errno);
+    if (!pid) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || raise(SIGSTOP)) {
+            _exit(2);
+        }
+        change_in_steps(t);
+        _exit(0);
+    }
+    for (;;) {
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (!WIFSTOPPED(status)) {
+            break;
+        }
+        check_step(t, ns, packets, stays);
+        n_steps++;
+        assert_return_code(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), errno);
+    }
+    assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+    assert_in_range(n_steps, 1000, SIZE_MAX);
+    table_adopt(t);
+    check_table__(t, 1, true);
+    table_free(t);
+}
+
 /* Threads. */
 
 struct churn {
@@ -1425,7 +1530,7 @@ churn(void *churn_)
             ovs_assert(!flow_table_delete(t->ft, flows[n], NULL));
             flows[n] = 0;
         } else {
-            int error = insert(t, base + n, base + n, i % 33, &flows[n]);
+            int error = insert(t, base + n % 50, base + n, i % 33, &flows[n]);
 
             ovs_assert(!error || error == ENOSPC);
             flows[n] = error ? 0 : flows[n];
@@ -1463,13 +1568,17 @@ test_threads(void **state OVS_UNUSED)
         threads[i] = ovs_thread_create("churn", churn, &churns[i]);
     }
     for (int i = 0; i < N_LOOKUPS; i++) {
-        uint32_t n = random_range(3) * 1000 + random_range(50);
+        uint32_t n = random_range(3) * 1000 + random_range(100);
         struct xdp_flow_key packet = make_key(n);
         struct xdp_op ops[XDP_FLOW_MAX_OPS];
         long long int start = time_msec();
         uint32_t flow = hints[n], n_ops = 0;
         bool hit = hint_hits(t, &packet, flow);
 
+        for (int j = 0; !hit && j < 50; j++) {
+            flow = random_range(500);
+            hit = hint_hits(t, &packet, flow);
+        }
         if (!hit) {
             flow = lookup(t, &packet);
         }
@@ -1480,7 +1589,7 @@ test_threads(void **state OVS_UNUSED)
             n_ops = read_ops(t, encoded, ops);
         }
         if (time_msec() - start < GRACE_MS / 2) {
-            assert_true(n >= 1000 || flow == flows[n]);
+            assert_true(n >= 50 || flow == flows[n]);
             for (uint32_t j = 0; j < n_ops; j++) {
                 assert_int_equal(ops[j].arg, n);
             }
@@ -1764,6 +1873,30 @@ stale_flow(struct victim *v, uint32_t idx)
     v->t->maps.flows[idx].ops = XDP_OPS_OUTPUT | 1;
 }
 
+/* A flow that is right but for its key, which is longer than a flow's. */
+static void
+long_flow(struct victim *v)
+{
+    struct xdp_flow *flow = &v->t->maps.flows[N_FLOWS - 1];
+    struct xdp_mask *mask = &v->t->maps.masks[100];
+    struct xdp_flow_key packet = make_key(0);
+    uint64_t hash;
+
+    packet.mpls_lse[0] = 0;     /* What would be beyond. */
+    for (uint32_t i = 0; i < XDP_FLOW_WORDS + 1; i++) {
+        mask->words[i] = i;
+        mask->bits[i] = 1;
+        if (i < XDP_FLOW_WORDS) {
+            flow->key[i] = ((uint64_t *) &packet)[i] & 1;
+        }
+    }
+    mask->n_words = XDP_FLOW_WORDS + 1;
+    flow->mask_id = 100;
+    hash = read_hash((uint64_t *) &packet, mask, 100);
+    v->t->maps.buckets[hash & XDP_BUCKET_MASK].slots[XDP_BUCKET_SLOTS - 1]
+        = hash >> 32 << 32 | (N_FLOWS - 1);
+}
+
 /* The first list goes on with all links but 'n_free'. */
 static void
 long_list(struct victim *v, uint32_t n_free)
@@ -1796,6 +1929,7 @@ long_list(struct victim *v, uint32_t n_free)
     X(flow_with_other_mask, 19, v->flow->mask_id = v->other->mask_id)       \
     X(flow_with_other_key, 19, v->flow->key[0] ^= 1)                        \
     X(flow_key_beyond_mask, 20, v->flow->key[v->mask->n_words] = 1)         \
+    X(flow_key_too_long, 20, long_flow(v))                                  \
     X(flow_key_unmasked, 19, v->flow->key[0] |= ~v->mask->bits[0])          \
     X(flow_stale, 20, stale_flow(v, N_FLOWS))                               \
     X(flow_stale_without_mask, 20, stale_flow(v, N_FLOWS);                  \
@@ -1991,6 +2125,7 @@ main(void)
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_mask_list),
         cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_steps),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_adopt),
         cmocka_unit_test(test_adopt_grace),
