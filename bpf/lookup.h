@@ -206,7 +206,7 @@ port_find(struct xdp_cpu *c, __u32 head)
 	struct xdp_port_masks *masks;
 
 	bpf_loop(XDP_MAX_MASKS, mask_walk_step, &walk, 0);
-	if (!walk.flow) {
+	if (!walk.flow && c->key.in_port < XDP_MAX_PORTS) {
 		masks = bpf_map_lookup_elem(&xdp_port_masks, &any);
 		if (masks && masks->head) {
 			walk.link = masks->head;

@@ -167,8 +167,8 @@ struct xdp_mask {                       /* Map "xdp_masks", by mask id. */
 #define XDP_ANY_PORT   XDP_MAX_PORTS
 
 /* 'bits' has at least the bits of all the port's masks in the key's first words:
- * packets that are equal under it match the same flow, which is what the hints
- * go by. */
+ * packets that are equal under it share a hint.  They match the same flow, unless
+ * masks differ in later words (ND, ARP's link-layer addresses). */
 #define XDP_HINT_WORDS 12
 struct xdp_port_masks {
     __u32 head;                         /* First link. */
