@@ -44,6 +44,7 @@ SYSTEM_AT = \
 	tests/system-xdp-macros.at \
 	tests/system-xdp-testsuite.at \
 	tests/xdp-forwarding.at \
+	tests/xdp-offloads.at \
 	tests/xdp-ports.at \
 	tests/xdp-restart.at \
 	tests/xdp-testsuite.at
@@ -52,6 +53,7 @@ EXTRA_DIST += \
 	tests/run \
 	tests/count-check \
 	tests/guest-run \
+	tests/guests \
 	tests/kernels \
 	tests/run-suite \
 	tests/system-traffic.known-failures \
@@ -165,6 +167,10 @@ check-system: $(SYSTEM_DEPS)
 check-kernels: all
 	$(srcdir)/tests/kernels $(abs_top_builddir) $(KERNELS)
 
+# ---- make check-guests: a VM and containers on one bridge ------------------------
+check-guests: all
+	$(srcdir)/utilities/isolate $(srcdir)/tests/guests $(abs_top_builddir)
+
 # ---- make check-stress: loss and leaks -------------------------------------------------
 STRESS_TIME = 300
 STRESS_RATE = 100000
@@ -185,6 +191,6 @@ clean-tests:
 
 FUZZ_TIME = 60
 
-.PHONY: check-kernels fuzz check-system check-system-own check-system-traffic \
-	check-system-own-native check-system-traffic-native \
+.PHONY: check-guests check-kernels fuzz check-system check-system-own \
+	check-system-traffic check-system-own-native check-system-traffic-native \
 	check-system-traffic-netdev clean-tests system-suites traffic-table

@@ -17,6 +17,7 @@ CLEANFILES += utilities/bench/traffic utilities/bench/traffic.bpf.o \
 	utilities/bench/traffic.skel.h
 EXTRA_DIST += \
 	utilities/bench/bench \
+	utilities/bench/containers \
 	utilities/bench/instructions \
 	utilities/bench/loads.py \
 	utilities/bench/report.py \
@@ -35,7 +36,13 @@ bench: all utilities/bench/traffic
 bench-instructions: all utilities/bench/traffic
 	$(srcdir)/utilities/bench/instructions $(abs_top_builddir) bench-results
 
+# CONTAINERS: names of its loads, and options; see containers --help.
+CONTAINERS = --rounds 5
+bench-containers: all utilities/bench/traffic
+	$(srcdir)/utilities/bench/containers \
+		--build $(abs_top_builddir) --output bench-results $(CONTAINERS)
+
 clean-bench:
 	rm -rf bench-results
 
-.PHONY: bench bench-instructions clean-bench
+.PHONY: bench bench-containers bench-instructions clean-bench

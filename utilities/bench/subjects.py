@@ -77,9 +77,17 @@ class Subject:
     def start(self):
         for namespace in (self.src, self.sw, self.dst):
             run('ip', 'netns', 'add', namespace)
+            self.at(namespace, 'ip', 'link', 'set', 'lo', 'up')
+        self.add_links()
+        self.at(self.src, 'ip', 'address', 'add', '10.0.0.1/24', 'dev', 'eth0')
+        self.at(self.dst, 'ip', 'address', 'add', '10.0.0.2/24', 'dev', 'eth0')
+        self.start_switch()
+        self.at(self.src, 'ping', '-q', '-c', 3, '-i', '0.2', '-w', 10, '10.0.0.2')
+
+    def add_links(self):
+        for namespace in (self.src, self.sw, self.dst):
             self.at(namespace, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1',
                     'net.ipv6.conf.default.disable_ipv6=1')
-            self.at(namespace, 'ip', 'link', 'set', 'lo', 'up')
         ends = [('p1', self.src, 'eth0')]
         ends += [(f'p{i + 2}', self.dst, f'eth{i}') for i in range(MAX_OUTPUTS)]
         queues = self.bench.n_cpus
@@ -99,10 +107,6 @@ class Subject:
                     'txvlan', 'off', 'gro', 'on')
             self.at(namespace, 'ip', 'link', 'set', device, 'up')
             self.at(self.sw, 'ip', 'link', 'set', port, 'up')
-        self.at(self.src, 'ip', 'address', 'add', '10.0.0.1/24', 'dev', 'eth0')
-        self.at(self.dst, 'ip', 'address', 'add', '10.0.0.2/24', 'dev', 'eth0')
-        self.start_switch()
-        self.at(self.src, 'ping', '-q', '-c', 3, '-i', '0.2', '-w', 10, '10.0.0.2')
 
     def stop(self):
         for process in reversed(list(self.processes)):
@@ -205,7 +209,7 @@ class OpenvSwitch(Subject):
     openflow = True
 
     def __init__(self, bench, name, title, daemon, datapath, port_type=None,
-                 offloads=False, polls=False, settings=()):
+                 offloads=False, polls=False, settings=(), port_options=()):
         super().__init__(bench, name, title)
         self.daemon = daemon
         self.datapath = datapath
@@ -215,6 +219,7 @@ class OpenvSwitch(Subject):
         self.polls = polls              # A thread polls the ports' queues.
         self.many_ports = not polls
         self.settings = settings        # Of table Open_vSwitch.
+        self.port_options = port_options
         self.dir = None
         self.vswitchd = None
         self.table = None
@@ -266,6 +271,7 @@ class OpenvSwitch(Subject):
                 command += [f'type={self.port_type}']
             if self.polls and i <= 2:
                 command += [f'options:n_rxq={self.bench.n_cpus}']
+            command += self.port_options
         self.vsctl(*command)
         error = self.vsctl('--columns=name,error', 'find', 'interface',
                            'error!=[]').strip()
@@ -356,12 +362,17 @@ DEBIAN_OVS = '/usr/lib/openvswitch-switch/ovs-vswitchd'
 def subjects(bench):
     """The table of subjects.  The first is what the others are compared with."""
     ours = os.path.join(bench.build, 'vswitchd/ovs-vswitchd')
+    native = ['options:xdp-mode=native']
     poll = f'other_config:pmd-cpu-mask={1 << min(1, bench.n_cpus - 1):#x}'
     return [
         Forwarder(bench, 'xdp-redirect', 'raw XDP_REDIRECT', 'xdp'),
-        OpenvSwitch(bench, 'ovs-xdp', 'ovs-xdp', ours, 'xdp'),
-        *[OpenvSwitch(bench, name, name, os.path.abspath(path), 'xdp')
+        OpenvSwitch(bench, 'ovs-xdp', 'ovs-xdp, XDP mode', ours, 'xdp',
+                    port_options=native),
+        *[OpenvSwitch(bench, name, name, os.path.abspath(path), 'xdp',
+                      port_options=native)
           for name, path in bench.daemons],
+        OpenvSwitch(bench, 'ovs-xdp-tc', 'ovs-xdp, TC mode', ours, 'xdp',
+                    port_options=['options:xdp-mode=tc'], offloads=True),
         Forwarder(bench, 'tc-redirect', 'bare TC redirect', 'tc'),
         Bridge(bench, 'bridge', 'Linux bridge'),
         OpenvSwitch(bench, 'kernel', 'openvswitch.ko', DEBIAN_OVS, 'system',
