@@ -176,7 +176,7 @@ STRESS_TIME = 300
 STRESS_RATE = 100000
 STRESS_MODES = native auto
 .PHONY: check-stress
-EXTRA_PROGRAMS = tests/udp-stream
+EXTRA_PROGRAMS += tests/udp-stream
 CLEANFILES += tests/udp-stream
 tests_udp_stream_SOURCES = tests/udp-stream.c
 EXTRA_DIST += tests/stress

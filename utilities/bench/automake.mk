@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # ---- make bench, make bench-instructions: built only for them -------------------
-EXTRA_PROGRAMS = utilities/bench/traffic
+EXTRA_PROGRAMS += utilities/bench/traffic
 utilities_bench_traffic_SOURCES = \
 	utilities/bench/forward.c \
 	utilities/bench/sockets.c \
