@@ -6,5 +6,6 @@ EXTRA_DIST += \
 	LICENSES/BSD-2-Clause.txt \
 	LICENSES/GPL-2.0-only.txt \
 	Documentation/architecture.rst \
+	Documentation/system-traffic.md \
 	Documentation/testing.rst
 dist_man7_MANS += Documentation/ovs-xdp.7

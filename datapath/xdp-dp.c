@@ -35,6 +35,7 @@
 #include "groups.h"
 #include "hash.h"
 #include "openvswitch/vlog.h"
+#include "ovs-thread.h"
 #include "pipeline.skel.h"
 #include "rtnl.h"
 #include "tc.skel.h"
@@ -246,12 +247,30 @@ xdp_dp_map_fd(const struct xdp_dp *dp, const char *name)
     return bpf_object__find_map_fd_by_name(dp->skel->obj, name);
 }
 
+static void
+multiply_by_cpus(const struct xdp_dp *dp, struct bpf_map *map)
+{
+    bpf_map__set_max_entries(map, dp->n_cpus * bpf_map__max_entries(map));
+}
+
+static struct pipeline_bpf *
+open_pipeline(const struct xdp_dp *dp)
+{
+    struct pipeline_bpf *skel = pipeline_bpf__open();
+
+    if (skel) {
+        multiply_by_cpus(dp, skel->maps.xdp_stats);
+        multiply_by_cpus(dp, skel->maps.xdp_cpus);
+    }
+    return skel;
+}
+
 static int
-pin_maps(const struct xdp_dp *dp)
+pin_maps(const struct xdp_dp *dp, const struct bpf_object *object)
 {
     struct bpf_map *map;
 
-    bpf_object__for_each_map(map, dp->skel->obj) {
+    bpf_object__for_each_map(map, object) {
         char *path = xdp_dp_pin_path(dp, bpf_map__name(map));
         int error = 0;
 
@@ -266,6 +285,26 @@ pin_maps(const struct xdp_dp *dp)
         }
     }
     return 0;
+}
+
+/* Creates the maps, to be reused like those of an earlier process. */
+static int
+create_maps(const struct xdp_dp *dp)
+{
+    struct pipeline_bpf *skel = open_pipeline(dp);
+    struct bpf_program *program;
+    int error;
+
+    if (!skel) {
+        return errno;
+    }
+    bpf_object__for_each_program(program, skel->obj) {
+        bpf_program__set_autoload(program, false);
+    }
+    error = bpf_util_load(skel->obj, "maps");
+    error = error ? error : pin_maps(dp, skel->obj);
+    pipeline_bpf__destroy(skel);
+    return error;
 }
 
 static int
@@ -345,7 +384,27 @@ load_tc(struct xdp_dp *dp)
         VLOG_ERR("cannot pin %s (%s)", path, ovs_strerror(error));
     }
     free(path);
-    return error ? error : set_stages(dp->tc->obj, "tc_stages");
+    return error;
+}
+
+static void *
+load_tc_thread(void *dp)
+{
+    return (void *) (intptr_t) load_tc(dp);
+}
+
+/* The verifier takes about as long for each side, together close to the second
+ * after which the main loop would warn. */
+static int
+load_programs(struct xdp_dp *dp)
+{
+    pthread_t thread = ovs_thread_create("xdp-load", load_tc_thread, dp);
+    int error = bpf_util_reuse_maps(dp->skel->obj, dp->pin_dir);
+    void *tc_error;
+
+    error = error ? error : bpf_util_load(dp->skel->obj, "pipeline");
+    xpthread_join(thread, &tc_error);
+    return error ? error : (intptr_t) tc_error;
 }
 
 /* The trap. */
@@ -569,38 +628,27 @@ prepare_pins(struct xdp_dp *dp, bool create, uint64_t ours)
     return bpf_util_make_dir(dp->pin_dir);
 }
 
-static void
-multiply_by_cpus(const struct xdp_dp *dp, struct bpf_map *map)
-{
-    bpf_map__set_max_entries(map, dp->n_cpus * bpf_map__max_entries(map));
-}
-
 static int
 open__(struct xdp_dp *dp, bool create)
 {
     uint64_t ours;
     int error;
 
-    dp->skel = pipeline_bpf__open();
+    dp->n_cpus = libbpf_num_possible_cpus();
+    dp->skel = open_pipeline(dp);
     if (!dp->skel) {
         return errno;
     }
-    dp->n_cpus = libbpf_num_possible_cpus();
-    multiply_by_cpus(dp, dp->skel->maps.xdp_stats);
-    multiply_by_cpus(dp, dp->skel->maps.xdp_cpus);
     ours = fingerprint(dp->skel->obj);
     error = prepare_pins(dp, create, ours);
     if (error) {
         return error;
     }
-    if (dp->adopted) {
-        error = bpf_util_reuse_maps(dp->skel->obj, dp->pin_dir);
-    }
-    error = error ? error : bpf_util_load(dp->skel->obj, "pipeline");
-    if (!error && !dp->adopted) {
-        error = pin_maps(dp);
+    if (!dp->adopted) {
+        error = create_maps(dp);
         error = error ? error : pin_fingerprint(dp, ours);
     }
+    error = error ? error : load_programs(dp);
     error = error ? error : map_memory(dp);
     if (error) {
         return error;
@@ -612,7 +660,7 @@ open__(struct xdp_dp *dp, bool create)
     }
     error = open_flow_table(dp);
     error = error ? error : set_stages(dp->skel->obj, "xdp_stages");
-    error = error ? error : load_tc(dp);
+    error = error ? error : set_stages(dp->tc->obj, "tc_stages");
     error = error ? error : set_up_trap(dp);
     error = error ? error : xdp_ports_create(dp, dp->adopted, &dp->ports);
     return error ? error : xdp_groups_create(dp, &dp->groups);

@@ -417,11 +417,6 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     if (put->stats) {
         memset(put->stats, 0, sizeof *put->stats);
     }
-    error = parse_key(put->key, put->key_len, put->mask, put->mask_len, probe,
-                      &flow, &wc);
-    if (error) {
-        return error;
-    }
     if (put->ufid) {
         ufid = *put->ufid;
     } else {
@@ -432,9 +427,11 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     r = flow_record_by_ufid(dp, &ufid);
     if (!r) {
         error = (put->flags & DPIF_FP_CREATE
-                 ? install(dp, &flow, &wc.masks, put->actions,
-                           put->actions_len, &idx, &group)
+                 ? parse_key(put->key, put->key_len, put->mask, put->mask_len,
+                             probe, &flow, &wc)
                  : ENOENT);
+        error = error ? error : install(dp, &flow, &wc.masks, put->actions,
+                                        put->actions_len, &idx, &group);
         if (!error) {
             record_insert(dp, &ufid, idx, group, put->key, put->key_len,
                           put->mask, put->mask_len, put->actions,
@@ -443,6 +440,8 @@ dp_flow_put(struct dp_xdp *dp, struct dpif_flow_put *put)
     } else if (!(put->flags & DPIF_FP_MODIFY)) {
         error = EEXIST;
     } else {
+        /* Its key may no longer be one: other_config:vlan-limit may have
+         * changed since. */
         if (put->stats) {
             record_get_stats(dp, r, put->stats);
         }

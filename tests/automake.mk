@@ -61,6 +61,8 @@ fuzz: tests/fuzz-parse
 
 # ---- make check-system: Autotest suites with namespaces and traffic --------------
 SYSTEM_AT = \
+	tests/system-netdev-testsuite.at \
+	tests/system-skip-macros.at \
 	tests/system-xdp-macros.at \
 	tests/system-xdp-testsuite.at \
 	tests/xdp-forwarding.at \
@@ -77,12 +79,15 @@ EXTRA_DIST += \
 	tests/kernels \
 	tests/run-suite \
 	tests/system-traffic.known-failures \
+	tests/traffic-table \
 	tests/xdp.known-failures
 
 SYSTEM_DIR = tests/system
-SYSTEM_TRAFFIC_TESTSUITE = $(SYSTEM_DIR)/system-xdp-testsuite
 XDP_TESTSUITE = $(SYSTEM_DIR)/xdp-testsuite
-CLEANFILES += $(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE)
+TRAFFIC_TESTSUITE = $(SYSTEM_DIR)/system-xdp-testsuite
+NETDEV_TESTSUITE = $(SYSTEM_DIR)/system-netdev-testsuite
+SYSTEM_TESTSUITES = $(XDP_TESTSUITE) $(TRAFFIC_TESTSUITE) $(NETDEV_TESTSUITE)
+CLEANFILES += $(SYSTEM_TESTSUITES)
 
 # The scenarios use Open vSwitch's own files and programs, and our daemon.
 SYSTEM_PATH = $(abs_top_builddir)/vswitchd:utilities:ovsdb:vtep:tests:ipsec
@@ -103,9 +108,11 @@ $(SYSTEM_DIR)/atconfig: $(OVS_STAMP) Makefile
 		"AUTOTEST_PATH='$(SYSTEM_PATH)'" \
 		"SHELL='/bin/bash'" >$@
 
+# The Python whose modules the distribution's packages have.
 $(SYSTEM_DIR)/atlocal: $(OVS_STAMP)
 	@$(MKDIR_P) $(SYSTEM_DIR)
-	$(AM_V_GEN)cp openvswitch/build/tests/atlocal $@
+	$(AM_V_GEN)sed "s|^PYTHON3=.*|PYTHON3='$$(PATH=/usr/bin:$$PATH command -v python3)'|" \
+		openvswitch/build/tests/atlocal >$@
 
 $(SYSTEM_DIR)/package.m4: Makefile
 	@$(MKDIR_P) $(SYSTEM_DIR)
@@ -114,43 +121,60 @@ $(SYSTEM_DIR)/package.m4: Makefile
 		VERSION $(PACKAGE_VERSION) STRING '$(PACKAGE_STRING)' \
 		BUGREPORT '$(PACKAGE_NAME)' >$@
 
-$(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE): $(SYSTEM_AT) $(OVS_STAMP) \
+$(SYSTEM_TESTSUITES): $(SYSTEM_AT) $(OVS_STAMP) \
 		$(SYSTEM_DIR)/package.m4
 	$(AM_V_GEN)$(AUTOM4TE) --language=autotest -I $(SYSTEM_DIR) \
 		-I $(srcdir) -I openvswitch/source -o $@.tmp \
 		$(srcdir)/tests/$(@F).at && mv $@.tmp $@
 
 SYSTEM_DEPS = all $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal \
-	$(SYSTEM_TRAFFIC_TESTSUITE) $(XDP_TESTSUITE)
-RUN_SUITE = $(srcdir)/utilities/isolate $(srcdir)/tests/run-suite
+	$(SYSTEM_TESTSUITES)
+
+# run_suite TESTSUITE, with the name in "suite" and --known FILE in "known": in a
+# folder of its own, so suites may run at the same time.
+run_suite = $(MKDIR_P) $(SYSTEM_DIR)/$$suite && \
+	cp $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal $(SYSTEM_DIR)/$$suite && \
+	$(srcdir)/utilities/isolate $(srcdir)/tests/run-suite $$known \
+		--results $(SYSTEM_DIR)/$$suite.results
+TRAFFIC_KNOWN = --known $(srcdir)/tests/system-traffic.known-failures
+XDP_KNOWN = --known $(srcdir)/tests/xdp.known-failures
+
+# What a suite needs; so that several can then run at the same time.
+system-suites: $(SYSTEM_DEPS)
 
 # With veth ports in TC mode, as they are by default, and (-native) in XDP mode.
 check-system-own: $(SYSTEM_DEPS)
-	$(RUN_SUITE) --known $(srcdir)/tests/xdp.known-failures \
-		--results $(SYSTEM_DIR)/own.results \
-		$(XDP_TESTSUITE) $(SYSTEM_DIR) $(TESTSUITEFLAGS)
+	suite=own; known='$(XDP_KNOWN)'; $(run_suite) \
+		$(XDP_TESTSUITE) $(SYSTEM_DIR)/$$suite $(TESTSUITEFLAGS)
+
+check-system-own-native: $(SYSTEM_DEPS)
+	suite=own-native; known='$(XDP_KNOWN)'; \
+	export XDP_TEST_MODE=native; $(run_suite) \
+		$(XDP_TESTSUITE) $(SYSTEM_DIR)/$$suite $(TESTSUITEFLAGS)
 
 check-system-traffic: $(SYSTEM_DEPS)
-	$(RUN_SUITE) --known $(srcdir)/tests/system-traffic.known-failures \
-		--results $(SYSTEM_DIR)/traffic.results \
-		$(SYSTEM_TRAFFIC_TESTSUITE) $(SYSTEM_DIR) $(TESTSUITEFLAGS)
+	suite=traffic; known='$(TRAFFIC_KNOWN)'; $(run_suite) \
+		$(TRAFFIC_TESTSUITE) $(SYSTEM_DIR)/$$suite $(TESTSUITEFLAGS)
 
-NATIVE_DIR = $(SYSTEM_DIR)/native
-$(NATIVE_DIR): $(SYSTEM_DEPS)
-	@$(MKDIR_P) $@
-	@cp $(SYSTEM_DIR)/atconfig $(SYSTEM_DIR)/atlocal $@
+check-system-traffic-native: $(SYSTEM_DEPS)
+	suite=traffic-native; known='$(TRAFFIC_KNOWN)'; \
+	export XDP_TEST_MODE=native; $(run_suite) \
+		$(TRAFFIC_TESTSUITE) $(SYSTEM_DIR)/$$suite $(TESTSUITEFLAGS)
 
-check-system-own-native: $(SYSTEM_DEPS) $(NATIVE_DIR)
-	XDP_TEST_MODE=native $(RUN_SUITE) \
-		--known $(srcdir)/tests/xdp.known-failures \
-		--results $(SYSTEM_DIR)/own-native.results \
-		$(XDP_TESTSUITE) $(NATIVE_DIR) $(TESTSUITEFLAGS)
+# Not a test of ours: the userspace datapath in the same daemon, to compare with.
+check-system-traffic-netdev: $(SYSTEM_DEPS)
+	suite=traffic-netdev; known=; $(run_suite) \
+		$(NETDEV_TESTSUITE) $(SYSTEM_DIR)/$$suite $(TESTSUITEFLAGS)
 
-check-system-traffic-native: $(SYSTEM_DEPS) $(NATIVE_DIR)
-	XDP_TEST_MODE=native $(RUN_SUITE) \
-		--known $(srcdir)/tests/system-traffic.known-failures \
-		--results $(SYSTEM_DIR)/traffic-native.results \
-		$(SYSTEM_TRAFFIC_TESTSUITE) $(NATIVE_DIR) $(TESTSUITEFLAGS)
+# Documentation/system-traffic.md, from these three.
+TRAFFIC_SUITES = traffic traffic-native traffic-netdev
+traffic-table: $(SYSTEM_DEPS)
+	@for suite in $(TRAFFIC_SUITES); do \
+		$(MAKE) $(AM_MAKEFLAGS) check-system-$$suite || :; \
+	done
+	$(srcdir)/tests/traffic-table \
+		"$$(vswitchd/ovs-vswitchd --version | sed -n '1s/.* //p')" $(SYSTEM_DIR) \
+		>$(srcdir)/Documentation/system-traffic.md
 
 # All, and a failure in one does not hide the others.
 SYSTEM_SUITES = own own-native traffic traffic-native
@@ -189,5 +213,6 @@ clean-tests:
 
 FUZZ_TIME = 60
 
-.PHONY: check-guests check-kernels fuzz check-system check-system-own check-system-traffic \
-	check-system-own-native check-system-traffic-native clean-tests
+.PHONY: check-guests check-kernels fuzz check-system check-system-own \
+	check-system-traffic check-system-own-native check-system-traffic-native \
+	check-system-traffic-netdev clean-tests system-suites traffic-table
