@@ -177,12 +177,15 @@ parse_ipv4(struct parse_cursor *c, struct xdp_flow_key *key)
     return 1;
 }
 
-/* Follows IPv6 extension headers from offset 'ofs' on, where a header of type
+/* Follows IPv6 extension headers from offset 'ofs' on, where one of type
  * 'proto' is; 'left' bytes of the payload are left.  Returns 0 if one is
  * truncated, PARSE_EXT_DEEP if they go on beyond the limits, else the protocol
  * behind them, whether the packet is a fragment, and where they end, by the
  * shifts below, and PARSE_EXT_ROUTING for a routing header with segments
- * left. */
+ * left.
+ *
+ * The loop has its condition at the end so that it goes back by a jump: Linux
+ * before 6.7 (check_cfg()) refuses a loop that falls through to its head. */
 #define PARSE_EXT_FRAG_SHIFT 8
 #define PARSE_EXT_OFS_SHIFT 12
 #define PARSE_EXT_ROUTING (1u << 28)
@@ -201,15 +204,13 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
                __u32 proto)
 {
     __u32 frag = 0, flags = PARSE_EXT_OK;
+    int i = 0;
 
-    for (int i = 0;; i++) {
+    do {
         const __u8 *p = data + (ofs & PARSE_MAX_OFS);
         __u32 n;
 
-        if (!parse_is_ipv6_ext(proto)) {
-            break;
-        }
-        if (i == PARSE_IPV6_EXT_MAX) {
+        if (i++ == PARSE_IPV6_EXT_MAX) {
             return PARSE_EXT_DEEP;
         }
         if (left < 8 || p + 8 > data_end) {
@@ -244,7 +245,7 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
         }
         ofs += n;
         left -= n;
-    }
+    } while (parse_is_ipv6_ext(proto));
     return flags | ofs << PARSE_EXT_OFS_SHIFT
            | frag << PARSE_EXT_FRAG_SHIFT | proto;
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bpf-util.h"
 #include "util.h"
 #include "xdp-dp-private.h"
 
@@ -45,8 +46,12 @@ clsact_attach(int prog_fd, int ifindex, enum attach_point point)
 {
     CLSACT_HOOK(hook, ifindex, point);
     CLSACT_OPTS(opts);
-    int error = bpf_tc_hook_create(&hook);
+    int error;
 
+    /* Often it is there already. */
+    bpf_util_set_quiet(true);
+    error = bpf_tc_hook_create(&hook);
+    bpf_util_set_quiet(false);
     if (error && error != -EEXIST) {
         return -error;
     }
@@ -60,8 +65,12 @@ clsact_exists(int ifindex, enum attach_point point)
 {
     CLSACT_HOOK(hook, ifindex, point);
     CLSACT_OPTS(opts);
+    bool exists;
 
-    return !bpf_tc_query(&hook, &opts);
+    bpf_util_set_quiet(true);
+    exists = !bpf_tc_query(&hook, &opts);
+    bpf_util_set_quiet(false);
+    return exists;
 }
 
 static void

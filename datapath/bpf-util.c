@@ -21,10 +21,13 @@
 
 VLOG_DEFINE_THIS_MODULE(xdp_bpf);
 
+/* Whether this thread expects libbpf to complain. */
+static __thread bool quiet;
+
 static int
 libbpf_log(enum libbpf_print_level level, const char *format, va_list args)
 {
-    enum vlog_level vlevel = (level == LIBBPF_DEBUG ? VLL_DBG
+    enum vlog_level vlevel = (level == LIBBPF_DEBUG || quiet ? VLL_DBG
                               : level == LIBBPF_INFO ? VLL_INFO : VLL_WARN);
 
     if (vlog_is_enabled(&this_module, vlevel)) {
@@ -44,6 +47,12 @@ void
 bpf_util_init(void)
 {
     libbpf_set_print(libbpf_log);
+}
+
+void
+bpf_util_set_quiet(bool new_quiet)
+{
+    quiet = new_quiet;
 }
 
 int

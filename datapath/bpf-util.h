@@ -5,6 +5,7 @@
 #ifndef BPF_UTIL_H
 #define BPF_UTIL_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,9 @@ struct bpf_object;
 
 /* Routes libbpf's messages to the log.  Idempotent. */
 void bpf_util_init(void);
+/* Whether what libbpf complains of in this thread is only worth a debug
+ * message. */
+void bpf_util_set_quiet(bool);
 /* Sums a per-CPU array map's elements of 'n_words' u64 at 'key'. */
 int bpf_util_read_percpu(int fd, uint32_t key, size_t n_words, uint64_t *sum);
 /* Makes each map of 'object' use the map pinned in 'dir' under its name, or

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
- * Groups of devices that get copies of one frame. */
+ * Groups of devices that get copies of one frame.
+ *
+ * Each system call on "xdp_groups", an array of maps, waits for an RCU grace
+ * period, before Linux 6.8 even a look-up of nothing.  So nobody cleans up
+ * behind an earlier process: what it left is overwritten, lowest id first. */
 
 #include <config.h>
 #include "groups.h"
@@ -32,6 +36,7 @@ VLOG_DEFINE_THIS_MODULE(xdp_groups);
 struct group {
     struct hmap_node node;      /* In 'groups', by members. */
     uint32_t id;                /* In "xdp_groups". */
+    uint32_t map_id;            /* Of its map. */
     unsigned int n_refs;
     long long int expires;      /* If 'n_refs' is 0. */
     size_t n_members;
@@ -181,19 +186,6 @@ set_members(const struct xdp_groups *groups, const struct group *group,
     return 0;
 }
 
-/* The map of group 'id', which the caller closes; negative if there is none. */
-static int
-open_group(const struct xdp_groups *groups, uint32_t id)
-{
-    uint32_t map_id;
-
-    if (!id || id >= XDP_MAX_GROUPS
-        || bpf_map_lookup_elem(groups->map_fd, &id, &map_id)) {
-        return -1;
-    }
-    return bpf_map_get_fd_by_id(map_id);
-}
-
 static bool
 needs_stack(const struct xdp_groups *groups, const struct group *group)
 {
@@ -211,12 +203,14 @@ needs_stack(const struct xdp_groups *groups, const struct group *group)
 /* References. */
 
 static struct group *
-insert(struct xdp_groups *groups, const struct group *like, uint32_t id)
+insert(struct xdp_groups *groups, const struct group *like, uint32_t id,
+       uint32_t map_id)
     OVS_REQUIRES(groups->mutex)
 {
     struct group *group = xmemdup(like, sizeof *like);
 
     group->id = id;
+    group->map_id = map_id;
     hmap_insert(&groups->groups, &group->node, hash_members(group));
     groups->by_id[id] = group;
     return group;
@@ -227,7 +221,8 @@ make(struct xdp_groups *groups, const struct group *like,
      struct group **groupp)
     OVS_REQUIRES(groups->mutex)
 {
-    uint32_t id;
+    struct bpf_map_info info = { 0 };
+    uint32_t id, len = sizeof info;
     int error, fd;
 
     for (id = 1; id < XDP_MAX_GROUPS && groups->by_id[id]; id++) {
@@ -243,12 +238,14 @@ make(struct xdp_groups *groups, const struct group *like,
         return errno;
     }
     error = set_members(groups, like, fd);
-    if (!error && bpf_map_update_elem(groups->map_fd, &id, &fd, BPF_ANY)) {
+    if (!error && (bpf_obj_get_info_by_fd(fd, &info, &len)
+                   || bpf_map_update_elem(groups->map_fd, &id, &fd,
+                                          BPF_ANY))) {
         error = errno;
     }
     close(fd);
     if (!error) {
-        *groupp = insert(groups, like, id);
+        *groupp = insert(groups, like, id, info.id);
     }
     return error;
 }
@@ -356,15 +353,18 @@ xdp_groups_adopt(struct xdp_groups *groups, const struct xdp_op *ops,
     ovs_mutex_lock(&groups->mutex);
     group = find(groups, &like);
     if (!group) {
-        int fd = open_group(groups, ops[0].arg);
+        uint32_t id = ops[0].arg, map_id;
+        int fd = -1;
 
-        if (fd < 0 || groups->by_id[ops[0].arg]) {
+        if (id && id < XDP_MAX_GROUPS && !groups->by_id[id]
+            && !bpf_map_lookup_elem(groups->map_fd, &id, &map_id)) {
+            fd = bpf_map_get_fd_by_id(map_id);
+        }
+        if (fd < 0) {
             error = ENOENT;
         } else {
-            group = insert(groups, &like, ops[0].arg);
+            group = insert(groups, &like, id, map_id);
             set_members(groups, group, fd);     /* With our program. */
-        }
-        if (fd >= 0) {
             close(fd);
         }
     } else if (group->id != ops[0].arg) {
@@ -376,18 +376,6 @@ xdp_groups_adopt(struct xdp_groups *groups, const struct xdp_op *ops,
     }
     ovs_mutex_unlock(&groups->mutex);
     return error;
-}
-
-void
-xdp_groups_end_adoption(struct xdp_groups *groups)
-{
-    ovs_mutex_lock(&groups->mutex);
-    for (uint32_t id = 0; id < XDP_MAX_GROUPS; id++) {
-        if (!groups->by_id[id]) {
-            bpf_map_delete_elem(groups->map_fd, &id);
-        }
-    }
-    ovs_mutex_unlock(&groups->mutex);
 }
 
 /* Ports. */
@@ -404,7 +392,7 @@ xdp_groups_update_port(struct xdp_groups *groups, uint32_t port_no)
     HMAP_FOR_EACH (group, node, &groups->groups) {
         for (size_t i = 0; i < group->n_members; i++) {
             if (group->members[i] == port_no) {
-                int fd = open_group(groups, group->id);
+                int fd = bpf_map_get_fd_by_id(group->map_id);
 
                 if (fd >= 0) {
                     set_member(groups, fd, port_no);

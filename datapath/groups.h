@@ -28,8 +28,6 @@ void xdp_groups_unref(struct xdp_groups *, uint32_t id);
  * use.  ENOENT if its map is not there. */
 int xdp_groups_adopt(struct xdp_groups *, const struct xdp_op *ops,
                      size_t n_ops, uint32_t *idp);
-/* Removes the groups of an earlier process that nobody has adopted. */
-void xdp_groups_end_adoption(struct xdp_groups *);
 
 /* 'port_no' is another device now, or none: as "xdp_port_table" says. */
 void xdp_groups_update_port(struct xdp_groups *, uint32_t port_no);

@@ -278,7 +278,6 @@ dp_flows_adopt(struct dp_xdp *dp)
             n_deleted++;
         }
     }
-    xdp_groups_end_adoption(xdp_dp_groups(dp->xdp));
     ovs_mutex_unlock(&dp->flow_mutex);
     if (all.n) {
         VLOG_INFO("%s: adopted %"PRIuSIZE" flows, removed %"PRIuSIZE" that "

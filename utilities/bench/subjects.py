@@ -209,7 +209,7 @@ class OpenvSwitch(Subject):
     openflow = True
 
     def __init__(self, bench, name, title, daemon, datapath, port_type=None,
-                 offloads=False, polls=False, settings=()):
+                 offloads=False, polls=False, settings=(), port_options=()):
         super().__init__(bench, name, title)
         self.daemon = daemon
         self.datapath = datapath
@@ -219,6 +219,7 @@ class OpenvSwitch(Subject):
         self.polls = polls              # A thread polls the ports' queues.
         self.many_ports = not polls
         self.settings = settings        # Of table Open_vSwitch.
+        self.port_options = port_options
         self.dir = None
         self.vswitchd = None
         self.table = None
@@ -270,6 +271,7 @@ class OpenvSwitch(Subject):
                 command += [f'type={self.port_type}']
             if self.polls and i <= 2:
                 command += [f'options:n_rxq={self.bench.n_cpus}']
+            command += self.port_options
         self.vsctl(*command)
         error = self.vsctl('--columns=name,error', 'find', 'interface',
                            'error!=[]').strip()
@@ -360,12 +362,17 @@ DEBIAN_OVS = '/usr/lib/openvswitch-switch/ovs-vswitchd'
 def subjects(bench):
     """The table of subjects.  The first is what the others are compared with."""
     ours = os.path.join(bench.build, 'vswitchd/ovs-vswitchd')
+    native = ['options:xdp-mode=native']
     poll = f'other_config:pmd-cpu-mask={1 << min(1, bench.n_cpus - 1):#x}'
     return [
         Forwarder(bench, 'xdp-redirect', 'raw XDP_REDIRECT', 'xdp'),
-        OpenvSwitch(bench, 'ovs-xdp', 'ovs-xdp', ours, 'xdp'),
-        *[OpenvSwitch(bench, name, name, os.path.abspath(path), 'xdp')
+        OpenvSwitch(bench, 'ovs-xdp', 'ovs-xdp, XDP mode', ours, 'xdp',
+                    port_options=native),
+        *[OpenvSwitch(bench, name, name, os.path.abspath(path), 'xdp',
+                      port_options=native)
           for name, path in bench.daemons],
+        OpenvSwitch(bench, 'ovs-xdp-tc', 'ovs-xdp, TC mode', ours, 'xdp',
+                    port_options=['options:xdp-mode=tc'], offloads=True),
         Forwarder(bench, 'tc-redirect', 'bare TC redirect', 'tc'),
         Bridge(bench, 'bridge', 'Linux bridge'),
         OpenvSwitch(bench, 'kernel', 'openvswitch.ko', DEBIAN_OVS, 'system',
