@@ -42,12 +42,48 @@ ctx_metadata(ctx_t *ctx, struct xdp_flow_key *key)
 	key->priority = ctx->priority;
 }
 
+/* True if the frame is TCP or UDP, without a tag or extension headers, and its
+ * headers can be read already.  So it is with what a local TCP sends: only headers
+ * are in the linear part, and pulling a part of the payload there, too, would have
+ * the kernel copy the head, as a clone of the frame waits for its
+ * acknowledgement. */
+static __always_inline int
+ctx_headers_linear(ctx_t *ctx, __u32 linear)
+{
+	__u8 *p = FRAME_AT(ctx, 0, 0, 54);
+	__u32 l4, proto;
+
+	if (!p)
+		return 0;
+	switch (*(__be16 *)(p + 12)) {
+	case bpf_htons(ETH_P_IP):
+		l4 = ETH_HLEN + (p[14] & 15) * 4;
+		proto = p[23];
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		l4 = ETH_HLEN + 40;
+		proto = p[20];
+		break;
+	default:
+		return 0;
+	}
+	switch (proto) {
+	case IPPROTO_TCP:
+		return l4 + sizeof(struct tcphdr) <= linear;
+	case IPPROTO_UDP:
+		return l4 + sizeof(struct udphdr) <= linear;
+	default:
+		return 0;
+	}
+}
+
 static __always_inline void
 ctx_prepare(ctx_t *ctx, struct xdp_flow_key *key)
 {
 	__u32 len = ctx->len < CTX_PULL ? ctx->len : CTX_PULL;
+	__u32 linear = ctx->data_end - ctx->data;
 
-	if (ctx->data_end - ctx->data < len)
+	if (linear < len && !ctx_headers_linear(ctx, linear))
 		bpf_skb_pull_data(ctx, len);
 	if (ctx->vlan_present) {
 		key->vlan_tpid = ctx->vlan_proto;

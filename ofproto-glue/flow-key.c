@@ -80,6 +80,12 @@ flow_to_xdp_key(const struct flow *flow, const struct flow *mask,
     key_mask->in_port = UINT32_MAX;
     key_mask->recirc_id = UINT32_MAX;
     key_mask->eth_type = OVS_BE16_MAX;
+    if (!(flow->vlans[0].tci & htons(VLAN_CFI))) {
+        /* Netlink cannot say that a tag may be there or not: to ofproto, which
+         * has nothing else when it revalidates, this flow is for frames without
+         * one. */
+        key_mask->vlan_tci = OVS_BE16_MAX;
+    }
     if (flow->nw_proto == IPPROTO_IGMP && flow->dl_type == htons(ETH_TYPE_IP)) {
         key_mask->tp_src = key_mask->tp_dst = 0;    /* Not in a datapath key. */
     }
