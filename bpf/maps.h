@@ -32,6 +32,10 @@ struct xdp_cpu {
 	__u32 depth;		/* Recirculations so far. */
 	__u32 flow;		/* Index of the flow that matched. */
 	__u64 ops;		/* Its ops: offset << 32 | count. */
+	__u32 handover_port;	/* Of a frame that generic XDP hands over, */
+	__u32 handover_len;	/* its length (0: none), */
+	__u8 handover_mac[14];	/* its Ethernet header. */
+	__u8 reserved[2];
 } __attribute__((aligned(64)));
 
 /* Upcall token bucket of one port. */

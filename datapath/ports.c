@@ -138,7 +138,9 @@ publish(struct xdp_ports *ports, uint32_t port_no,
     if (info) {
         new.port.ifindex = info->ifindex;
         new.port.flags = (info->mode == XDP_PORT_TC || info->qdisc
-                          ? XDP_PORT_F_STACK : 0);
+                          ? XDP_PORT_F_STACK : 0)
+                         | (info->mode == XDP_PORT_GENERIC
+                            ? XDP_PORT_F_GENERIC : 0);
         if (bpf_map_update_elem(ports->devmap_fd, &port_no, &new.port.ifindex,
                                 BPF_ANY)
             || bpf_map_update_elem(ports->info_fd, &port_no, info, BPF_ANY)) {

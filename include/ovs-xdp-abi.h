@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 5
+#define XDP_ABI_VERSION 6
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -187,6 +187,7 @@ struct xdp_port {
 };
 #define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
                                          * through the network stack. */
+#define XDP_PORT_F_GENERIC 2            /* In generic XDP mode. */
 
 /* Ingress policing, map "xdp_policers", by port number: a generic cell rate
  * algorithm for bytes and one for packets.  Each byte (packet) moves the time at
