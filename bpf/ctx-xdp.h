@@ -154,8 +154,21 @@ ctx_changed(ctx_t *ctx, __u32 from, __u32 to)
 static __always_inline int
 ctx_hand_over(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 {
+	__u32 port_no = c->key.in_port;
+	struct xdp_port *in = bpf_map_lookup_elem(&xdp_port_table, &port_no);
 	struct handover *h;
+	__u8 *mac;
 
+	if (in && in->flags & XDP_PORT_F_GENERIC &&
+	    in->ifindex == ctx->ingress_ifindex) {
+		mac = FRAME_AT(ctx, 0, 0, sizeof c->handover_mac);
+		if (!mac)
+			return drop(XDP_DROP_INTERNAL);
+		__builtin_memcpy(c->handover_mac, mac, sizeof c->handover_mac);
+		c->handover_port = port;
+		c->handover_len = ctx_len(ctx);
+		return XDP_PASS;
+	}
 	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof *h))
 		return drop(XDP_DROP_HEADROOM);
 	h = (void *)(long)ctx->data_meta;

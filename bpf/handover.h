@@ -3,7 +3,14 @@
  *
  * Frames on their way from XDP to ports that only the network stack reaches: the
  * XDP program leaves a struct handover in front of the frame (at most 32 bytes
- * fit there) and passes it; the TC program of the same device takes it up. */
+ * fit there) and passes it; the TC program of the same device takes it up.
+ *
+ * Not so in generic XDP.  Since Linux 6.9 it copies frames with little headroom,
+ * and forgets how long the link-layer header of the copy is (skb_pp_cow_data()
+ * does not set mac_len): TC sees the frame from its network header on, and what
+ * is in front of the Ethernet header is out of reach.  But there TC runs right
+ * behind XDP, frame by frame, so all that XDP knew is still in this CPU's struct
+ * xdp_cpu. */
 #ifndef HANDOVER_H
 #define HANDOVER_H 1
 

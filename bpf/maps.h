@@ -43,6 +43,10 @@ struct xdp_cpu {
 	__u32 cpu;		/* Of this entry. */
 	__u32 wide;		/* 'key' may have words beyond IPv4's. */
 	__u64 ops;		/* Its ops: offset << 32 | count. */
+	__u32 handover_port;	/* Of a frame that generic XDP hands over, */
+	__u32 handover_len;	/* its length (0: none), */
+	__u8 handover_mac[14];	/* its Ethernet header. */
+	__u8 reserved[2];
 } __attribute__((aligned(64)));
 
 /* Upcall token bucket of one port. */

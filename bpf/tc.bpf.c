@@ -28,6 +28,20 @@ int stage_actions(struct __sk_buff *ctx)
 	return actions(ctx);
 }
 
+/* Takes up a frame that generic XDP handed over, see handover.h. */
+static __always_inline int
+deliver_generic(struct __sk_buff *ctx, struct xdp_cpu *c)
+{
+	__u32 len = c->handover_len;
+
+	c->handover_len = 0;
+	if (!len || len == ctx->len)
+		return len ? 0 : -1;
+	return len != ctx->len + ETH_HLEN ||
+	       bpf_skb_change_head(ctx, ETH_HLEN, 0) ||
+	       bpf_skb_store_bytes(ctx, 0, c->handover_mac, ETH_HLEN, 0);
+}
+
 /* Ingress of the trap's near side and of ports in XDP mode: what the XDP program
  * there passed on. */
 SEC("tc")
@@ -37,22 +51,30 @@ int deliver(struct __sk_buff *ctx)
 	struct xdp_cpu *c = cpu_get();
 	struct xdp_config *config = config_get();
 	struct xdp_flow *flow;
-	struct handover h;
+	__u32 port, flow_id;
 
-	if (!c || (void *)(p + 1) > (void *)(long)ctx->data ||
-	    p->magic != HANDOVER_MAGIC)
+	if (!c)
 		return drop(XDP_DROP_HANDOVER);
-	h = *p;
-	c->key.in_port = h.in_port_depth >> 16;
-	c->key.recirc_id = h.recirc_id;
-	c->key.skb_mark = h.skb_mark;
-	c->key.priority = h.priority;
-	c->key.dp_hash = h.dp_hash;
-	c->depth = h.in_port_depth & 0xffff;
-	c->flow = h.flow;
-	if (h.port != HANDOVER_ACTIONS)
-		return ctx_output(ctx, c, h.port);
-	flow = bpf_map_lookup_elem(&xdp_flows, &h.flow);
+	if ((void *)(p + 1) <= (void *)(long)ctx->data) {
+		if (p->magic != HANDOVER_MAGIC)
+			return drop(XDP_DROP_HANDOVER);
+		port = p->port;
+		c->key.in_port = p->in_port_depth >> 16;
+		c->key.recirc_id = p->recirc_id;
+		c->key.skb_mark = p->skb_mark;
+		c->key.priority = p->priority;
+		c->key.dp_hash = p->dp_hash;
+		c->depth = p->in_port_depth & 0xffff;
+		c->flow = p->flow;
+	} else {
+		port = c->handover_port;
+		if (deliver_generic(ctx, c))
+			return drop(XDP_DROP_HANDOVER);
+	}
+	if (port != HANDOVER_ACTIONS)
+		return ctx_output(ctx, c, port);
+	flow_id = c->flow;
+	flow = bpf_map_lookup_elem(&xdp_flows, &flow_id);
 	if (!flow || !config || parse(ctx, c, config->vlan_limit))
 		return drop(XDP_DROP_INTERNAL);
 	c->ops = *(volatile __u64 *)&flow->ops;

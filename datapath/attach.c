@@ -178,8 +178,14 @@ attach_remove(const struct xdp_dp *dp, int ifindex, enum attach_point point,
               const char *file)
 {
     char *path = xdp_dp_pin_path(dp, file);
+    int fd = link_open(dp, file);
 
-    /* The pin is the last reference to the link. */
+    /* The pin is the last reference to the link, but the kernel drops it only a
+     * grace period later, and the device may get another program before. */
+    if (fd >= 0) {
+        bpf_link_detach(fd);
+        close(fd);
+    }
     if (unlink(path) && is_tc(point)) {
         clsact_detach(ifindex, point);
     }

@@ -167,7 +167,9 @@ publish(struct xdp_ports *ports, uint32_t port_no,
 
     if (info) {
         new.port.ifindex = info->ifindex;
-        new.port.flags = takes_xdp_frames(info) ? 0 : XDP_PORT_F_STACK;
+        new.port.flags = (takes_xdp_frames(info) ? 0 : XDP_PORT_F_STACK)
+                         | (info->mode == XDP_PORT_GENERIC
+                            ? XDP_PORT_F_GENERIC : 0);
         if ((takes_xdp_frames(info)
              && bpf_map_update_elem(ports->devmap_fd, &port_no,
                                     &new.port.ifindex, BPF_ANY))

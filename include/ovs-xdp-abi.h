@@ -211,6 +211,7 @@ struct xdp_port {
 };
 #define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
                                          * through the network stack. */
+#define XDP_PORT_F_GENERIC 2            /* In generic XDP mode. */
 
 /* Ingress policing, map "xdp_policers", by port number: a generic cell rate
  * algorithm for bytes and one for packets.  Each byte (packet) moves the time at
