@@ -19,6 +19,9 @@
 const char *live_unshare(void);
 const char *live_set_up(void);
 
+/* Makes a pair of devices that have these indexes. */
+bool live_make_devices(uint32_t ifindex, uint32_t peer_ifindex);
+void live_remove_devices(void);
 /* The device of 'port' or of TRAP. */
 int live_ifindex(uint32_t port);
 /* Makes the group of the ports to which 'ops' send the frame, and enters it
