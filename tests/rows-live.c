@@ -277,9 +277,11 @@ live_run_xdp(const struct dp_packet *packet)
 }
 
 void
-live_send(struct dp_packet *packet, bool partial)
+live_send(struct dp_packet *packet, bool partial, size_t linear)
 {
-    struct virtio_net_hdr hdr = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+    struct virtio_net_hdr hdr = {
+        .gso_type = VIRTIO_NET_HDR_GSO_NONE, .hdr_len = linear,
+    };
     struct iovec iov[2];
 
     if (partial) {

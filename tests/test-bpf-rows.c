@@ -1406,6 +1406,71 @@ test_residue(void **state)
     dp_packet_delete(packet);
 }
 
+/* Frames of which only the first bytes are where BPF can read them, of any
+ * number: with fewer than 'headers', userspace looks at the frame. */
+struct split_row {
+    const char *packet;
+    size_t headers;             /* 0: all of it. */
+};
+
+static const struct split_row split_rows[] = {
+    { TCP4 "; pay 200", 54 }, { UDP4, 42 }, { SCTP4, 46 }, { ICMP4, 42 },
+    { IGMP4 "; more 100", 34 }, { FRAG1_4, 42 }, { FRAG2_4, 34 },
+    { TCP6 "; pay 200", 74 }, { UDP6, 62 }, { SCTP6, 66 }, { ICMP6, 62 },
+    { NS, 86 }, { NA, 86 }, { FRAG1_6, 70 }, { FRAG2_6, 62 },
+    { TCP6 HOP DST RH0 AH, 146 }, { ARP, 42 }, { RARP "; pad 60", 42 },
+    { VLAN, 46 }, { QINQ, 50 }, { MPLS, 0 }, { MPLS "; pad 60", 42 },
+    { MPLS "; ins 14 0006400000065000; pad 60", 42 }, { LLC, 42 },
+    { TCP4 "; ins 12 0043aaaa03000000", 62 }, { OTHER, 42 },
+    { OTHER "; cut 14", 0 }, { QINQ "; ins 12 81000005", 50 },
+    { UDP4 "; opt 44280d01000000000000000000000000"
+      "000000000000000000000000000000000000000000000000; csum", 82 },
+    { NS "; more 24; at 86 05010000000000000501000000000000;"
+      " at 102 0201020000000009", 110 },
+    { TCP4 "; at 16 0200", 34 }, { TCP4 "; at 16 0010", 34 },
+    { TCP4 "; at 46 40", 54 }, { TCP4 "; at 46 f0", 54 },
+    { TCP6 "; at 18 0200", 54 }, { UDP4 "; cut 40", 34 },
+    { UDP6 "; cut 50", 14 }, { UDP4 "; cut 33", 14 }, { NS "; cut 80", 54 },
+    { ARP "; cut 40", 0 }, { MPLS "; cut 17", 0 }, { VLAN "; cut 17", 0 },
+    { VLAN "; cut 36", 18 }, { UDP4 "; pay 300; pad 9000", 42 },
+    { ARP "; pad 9000", 42 }, { UDP6 "; pay 300; pad 9000", 62 },
+};
+
+static void
+test_split(void **state)
+{
+    const struct split_row *row = *state;
+
+    if (!begins("split", NULL)) {
+        return;
+    }
+    struct dp_packet *packet = make_packet(row->packet);
+    size_t total = dp_packet_size(packet);
+    size_t headers = row->headers ? row->headers : total;
+
+    for (size_t linear = ETH_HEADER_LEN; linear <= MIN(total, 300);
+         linear++) {
+        struct dp_packet *result = dp_packet_clone(packet);
+        bool deep = linear < headers;
+        uint8_t out[MAX_FRAME];
+        struct outcome o;
+        uint32_t verdict;
+        size_t size;
+
+        reset();
+        add_row_flow("exact => 9", packet);
+        verdict = run_split(packet, linear, out, &size);
+        model(result, deep ? MODEL_DEEP : MODEL_ALL, UINT32_MAX, &o);
+        expect_verdict(deep ? "miss" : "9", verdict, out, size);
+        expect_frame(&o, result, out, size);
+        expect_counters(&o);
+        expect_stats();
+        free_row_flows();
+        dp_packet_delete(result);
+    }
+    dp_packet_delete(packet);
+}
+
 /* With a limit of one tag, the second is an EtherType. */
 static void
 test_vlan_limit(void **state OVS_UNUSED)
@@ -1604,11 +1669,66 @@ test_edit_live(void **state)
             o.sent[o.n_sent++] = (struct sent) {
                 .port = LIVE_PORT, .packet = result,
             };
-            live_send(packet, partial);
+            live_send(packet, partial, 0);
             expect_live(&o);
         }
         dp_packet_delete(packet);
         free_row_flows();
+    }
+    free(flow);
+}
+
+/* On TC, headers in the first 256 bytes are found, wherever they are; what is
+ * behind is userspace's. */
+struct split_live_row {
+    const char *name;
+    const char *packet;
+    bool deep;
+};
+
+static const struct split_live_row split_live_rows[] = {
+    { "split-ipv4", UDP4 "; pay 5000" },
+    { "split-ipv4-padded", UDP4 "; pay 100; pad 5000" },
+    { "split-ipv6", TCP6 HOP "; pay 5000" },
+    { "split-nd", NS "; pad 5000" },
+    { "split-vlan", QINQ "; pay 5000" },
+    { "split-arp", ARP "; pad 5000" },
+    { "split-other", OTHER "; pad 5000" },
+    { "split-headers-254", UDP6 "; ext 60 0017" ZEROS_190 "; pay 5000" },
+    { "split-headers-262", UDP6 "; ext 60 0018" ZEROS_190 ZEROS_8
+      "; pay 5000", true },
+    { "split-extension-254", UDP6 "; ext 60 0017" ZEROS_190
+      "; ext 0 0000010400000000; pay 5000", true },
+    { "split-headers-574", TCP6 "; ext 0 003f" ZEROS_510 "; pay 5000", true },
+};
+
+static void
+test_split_live(void **state)
+{
+    const struct split_live_row *row = *state;
+
+    if (!begins(row->name, live_skip_reason)) {
+        return;
+    }
+    char *flow = xasprintf("exact => %d", LIVE_PORT);
+
+    for (size_t linear = ETH_HEADER_LEN; linear < 255; linear += 15) {
+        struct dp_packet *packet = make_packet(row->packet);
+        struct dp_packet *result = dp_packet_clone(packet);
+        struct outcome o;
+
+        reset();
+        live_drain();
+        config->trap_ifindex = live_ifindex(TRAP);
+        add_row_flow(flow, packet);
+        model(result, row->deep ? MODEL_DEEP : MODEL_ALL, UINT32_MAX, &o);
+        o.sent[o.n_sent++] = (struct sent) {
+            .port = row->deep ? TRAP : LIVE_PORT, .hdr = o.hdr,
+            .packet = result,
+        };
+        live_send(packet, false, linear);
+        expect_live(&o);
+        dp_packet_delete(packet);
     }
     free(flow);
 }
@@ -1824,6 +1944,16 @@ main(int argc, char *argv[])
     for (size_t i = 0; i < ARRAY_SIZE(inject_rows); i++) {
         add_test_at(HOOK_XDP, inject_rows[i].name, test_inject,
                     &inject_rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(split_rows); i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "split-%"PRIuSIZE, i);
+        add_test_at(HOOK_XDP, name, test_split, &split_rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(split_live_rows); i++) {
+        add_test_at(HOOK_TC_LIVE, split_live_rows[i].name, test_split_live,
+                    &split_live_rows[i]);
     }
     add_test_at(HOOK_XDP, "copies-of-9000", test_long_copies, NULL);
     add_test_at(HOOK_XDP, "missing-trap", test_missing_trap, NULL);
