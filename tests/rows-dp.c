@@ -131,6 +131,12 @@ read_counter(enum xdp_counter counter)
 }
 
 uint64_t
+read_cpu_packets(size_t cpu, uint32_t flow)
+{
+    return all_stats[cpu * XDP_MAX_FLOWS + flow].packets;
+}
+
+uint64_t
 read_drops(enum xdp_drop_reason reason)
 {
     uint64_t sum = 0;

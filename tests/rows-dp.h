@@ -56,6 +56,7 @@ void set_stages(void);
 extern const char *const drop_names[];
 uint64_t read_counter(enum xdp_counter);
 uint64_t read_cpu_counter(size_t cpu, enum xdp_counter);
+uint64_t read_cpu_packets(size_t cpu, uint32_t flow);
 uint64_t read_drops(enum xdp_drop_reason);
 void clear_counters(void);
 

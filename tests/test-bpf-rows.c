@@ -739,6 +739,8 @@ test_hint_cpus(void **state OVS_UNUSED)
             run_on_cpu(cpu, TCP4, "9");
             compare_number("HIT of the CPU", 1,
                            read_cpu_counter(cpu, XDP_COUNTER_HIT));
+            compare_number("the flow's packets on the CPU", 1,
+                           read_cpu_packets(cpu, row_flows[0].idx));
             compare_number("CACHE_HIT of the CPU", n_seen != 0,
                            read_cpu_counter(cpu, XDP_COUNTER_CACHE_HIT));
             n_seen++;
