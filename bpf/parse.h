@@ -34,6 +34,8 @@ enum {
     PARSE_IPV6_EXT_MAX = 6, /* Extension headers that are followed. */
     PARSE_ND_OPT_MAX = 4,   /* ND options that are looked at. */
     PARSE_MAX_OFS = 1023,   /* No header is looked for beyond. */
+    PARSE_PAD_MAX = 46,     /* Bytes of an Ethernet frame's minimum. */
+    PARSE_L2_MAX = 28,      /* What is read behind an EtherType but IP's. */
 };
 
 /* The two rare parts.  BPF calls them as global functions, which the verifier
@@ -57,9 +59,11 @@ struct parse_cursor {
     __u32 left;             /* Bytes that the headers say are left. */
 };
 
-/* True if 'n' (a constant) more bytes can be read. */
+/* True if 'n' (a constant) more bytes can be read.  If not, PARSE_CANNOT() is
+ * -1 if the frame has them, where only userspace can read them; else 0. */
 #define PARSE_CAN_READ(C, N) \
     ((C)->left >= (N) && (C)->p + (N) <= (C)->end)
+#define PARSE_CANNOT(C, N) ((C)->left >= (N) ? -1 : 0)
 
 /* Access at any address.  BPF's compiler knows no unaligned access and would go
  * byte by byte; the machines that we run on can do better. */
@@ -201,7 +205,10 @@ parse_whole(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len)
     c->left = *len - (c->p - data);
 }
 
-/* Returns 1 if L4 follows. */
+/* Returns 1 if L4 follows, -1 if userspace has to look.
+ *
+ * What is readable may have no more than the frame's padding behind the packet;
+ * the rest is elsewhere if the packet goes on or there is more than a padding. */
 static __always_inline int
 parse_ipv4(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
            struct xdp_flow_key *key)
@@ -211,15 +218,17 @@ parse_ipv4(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
     __u16 frag;
 
     if (!PARSE_CAN_READ(c, 20)) {
-        return 0;
+        parse_whole(ctx, data, c, len);
+        return PARSE_CANNOT(c, 20);
     }
     ihl = (p[0] & 15) * 4;
     total = parse_be16(p + 2);
-    if (__builtin_expect(total > c->left, 0)) {
+    if (__builtin_expect(c->left - total > PARSE_PAD_MAX, 0)) {
         parse_whole(ctx, data, c, len);
     }
     if (ihl < 20 || c->left < ihl || total > c->left || ihl > total
         || c->left - total > 0xffff) {
+        parse_whole(ctx, data, c, len);
         return 0;
     }
     c->left = total;
@@ -237,7 +246,8 @@ parse_ipv4(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
 
 /* Follows IPv6 extension headers from offset 'ofs' on, where one of type
  * 'proto' is; 'left' bytes of the payload are left.  Returns 0 if one is
- * truncated, PARSE_EXT_DEEP if they go on beyond the limits, else the protocol
+ * truncated, PARSE_EXT_DEEP if they go on beyond the limits or where they cannot
+ * be read, else the protocol
  * behind them, whether the packet is a fragment, and where they end, by the
  * shifts below, and PARSE_EXT_ROUTING for a routing header with segments
  * left.
@@ -271,8 +281,11 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
         if (i++ == PARSE_IPV6_EXT_MAX) {
             return PARSE_EXT_DEEP;
         }
-        if (left < 8 || p + 8 > data_end) {
+        if (left < 8) {
             return 0;
+        }
+        if (p + 8 > data_end) {
+            return PARSE_EXT_DEEP;
         }
         if (proto == 44) {
             __u16 frag_ofs = parse_be16(p + 2);
@@ -308,7 +321,7 @@ parse_ipv6_ext(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
            | frag << PARSE_EXT_FRAG_SHIFT | proto;
 }
 
-/* Returns 1 if L4 follows, -1 if the headers are nested too deep. */
+/* Returns 1 if L4 follows, -1 if userspace has to look. */
 static __always_inline int
 parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
            struct xdp_flow_key *key, struct xdp_offsets *offsets)
@@ -320,10 +333,11 @@ parse_ipv6(void *ctx, const __u8 *data, struct parse_cursor *c, __u32 *len,
     __u32 label;
 
     if (!PARSE_CAN_READ(c, 40)) {
-        return 0;
+        parse_whole(ctx, data, c, len);
+        return PARSE_CANNOT(c, 40);
     }
     plen = parse_be16(p + 4);
-    if (__builtin_expect(plen + 40 > c->left, 0)) {
+    if (__builtin_expect(c->left - (plen + 40) > PARSE_PAD_MAX, 0)) {
         parse_whole(ctx, data, c, len);
     }
     if (plen + 40 > c->left || c->left - (plen + 40) > 0xffff) {
@@ -365,16 +379,19 @@ parse_mac_is_zero(const __u8 *mac)
 }
 
 /* Target and options of a neighbour solicitation or advertisement, at offset
- * 'ofs', with 'left' bytes.  Returns -1 if there are too many options, else
- * 0. */
+ * 'ofs', with 'left' bytes.  Returns -1 if there are too many options or they
+ * cannot be read, else 0. */
 static __always_inline int
 parse_nd(const __u8 *data, const __u8 *data_end, __u32 ofs, __u32 left,
          struct xdp_flow_key *key)
 {
     const __u8 *p = data + (ofs & PARSE_MAX_OFS);
 
-    if (left < 16 || p + 16 > data_end) {
+    if (left < 16) {
         return 0;
+    }
+    if (p + 16 > data_end) {
+        return -1;
     }
     parse_copy(key->nd_target, p, 16);
     ofs += 16;
@@ -425,7 +442,7 @@ parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
         __u32 len;
 
         if (!PARSE_CAN_READ(c, 20)) {
-            return 0;
+            return PARSE_CANNOT(c, 20);
         }
         len = (p[12] >> 4) * 4;
         if (len < 20 || len > c->left) {
@@ -436,24 +453,24 @@ parse_l4(void *ctx, const __u8 *data, struct parse_cursor *c,
     }
     case 17:
         if (!PARSE_CAN_READ(c, 8)) {
-            return 0;
+            return PARSE_CANNOT(c, 8);
         }
         break;
     case 132:
         if (!PARSE_CAN_READ(c, 12)) {
-            return 0;
+            return PARSE_CANNOT(c, 12);
         }
         break;
     case 1:
         if (!PARSE_CAN_READ(c, 8)) {
-            return 0;
+            return PARSE_CANNOT(c, 8);
         }
         key->tp_src = PARSE_HTONS(p[0]);
         key->tp_dst = PARSE_HTONS(p[1]);
         return 1;
     case 58:
         if (!PARSE_CAN_READ(c, 8)) {
-            return 0;
+            return PARSE_CANNOT(c, 8);
         }
         key->tp_src = PARSE_HTONS(p[0]);
         key->tp_dst = PARSE_HTONS(p[1]);
@@ -507,6 +524,10 @@ parse_frame(void *ctx, const void *data_, const void *data_end, __u32 *len,
     c.left = *len - ofs;
     if (type != 0x800 && type != 0x86dd) {
         parse_whole(ctx, data, &c, len);
+        if (c.p + PARSE_L2_MAX > c.end && c.left > (__u32) (c.end - c.p)) {
+            offsets->l3 = 0;
+            return PARSE_DEEP;
+        }
         if (type == 0x8847 || type == 0x8848) {
             parse_mpls(&c, key);
         } else if (type == 0x806 || type == 0x8035) {

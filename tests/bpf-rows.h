@@ -66,6 +66,9 @@
 #define ZEROS_10  "00000000000000000000"
 #define ZEROS_102 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10               \
     ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 "0000"
+#define ZEROS_8   "0000000000000000"
+#define ZEROS_190 ZEROS_102 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10      \
+    ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_8
 #define ZEROS_510 ZEROS_102 ZEROS_102 ZEROS_102 ZEROS_102 ZEROS_102
 
 static const char *const truncated_bases[] = {
@@ -386,6 +389,23 @@ static const struct key_row key_rows[] = {
     { "key-frame-of-1514", UDP4 "; pay 1472" },
     { "key-frame-of-9000", UDP4 "; pay 8958" },
     { "key-frame-of-9000-ipv6", TCP6 HOP "; pay 8918" },
+    { "key-frame-of-9000-padded", UDP4 "; pad 9000" },
+    { "key-frame-of-9000-ipv6-padded", UDP6 "; pad 9000" },
+    { "key-frame-of-9000-nd-padded", NS "; pad 9000" },
+    { "key-frame-of-9000-half-padded", UDP4 "; pay 5000; pad 9000" },
+    { "key-frame-of-9000-vlan", QINQ "; pay 8950" },
+    { "key-frame-of-9000-vlan-padded", VLAN "; pad 9000" },
+    { "key-frame-of-9000-fragment", FRAG2_4 "; pad 9000" },
+    { "key-frame-of-9000-ipv4-total-beyond", UDP4 "; at 16 ffff; pad 9000" },
+    { "key-frame-of-9000-ipv4-total-0", UDP4 "; at 16 0000; pad 9000" },
+    { "key-frame-of-9000-ipv4-ihl-0", UDP4 "; at 14 40; pad 9000" },
+    { "key-frame-of-9000-ipv6-length-beyond", UDP6 "; at 18 ffff; pad 9000" },
+    { "key-frame-of-9000-arp", ARP "; pad 9000" },
+    { "key-frame-of-9000-mpls", MPLS "; pad 9000" },
+    { "key-frame-of-9000-llc", LLC "; pad 9000" },
+    { "key-frame-of-9000-snap", TCP4 "; ins 12 0043aaaa03000000; pad 9000" },
+    { "key-frame-of-9000-other", OTHER "; pad 9000" },
+    { "key-frame-of-9000-three-tags", QINQ "; ins 12 81000005; pad 9000" },
 };
 
 struct edit_row {
@@ -798,6 +818,8 @@ static const struct inject_row inject_rows[] = {
     { "inject-pipeline-miss", "miss", HDR(PIPELINE, .port = 77,
       .recirc_id = 2, .skb_mark = 3, .priority = 4, .dp_hash = 5, .depth = 6),
       1000, 1 },
+    { "inject-pipeline-port-too-high", "miss",
+      HDR(PIPELINE, .port = 70000), 1000, 1 },
     { "inject-pipeline-deepest", "9",
       HDR(PIPELINE, .port = 3, .recirc_id = 7, .depth = 8), 1000, 1 },
     { "inject-pipeline-too-deep", "drop:RECIRC_LIMIT",

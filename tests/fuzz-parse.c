@@ -2,7 +2,8 @@
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
  * The parser in bpf/parse.h against Open vSwitch's flow_extract(): both must
- * make the same key from any bytes.
+ * make the same key from any bytes.  Where only the first of them can be read,
+ * the parser must make it, too, or say that it cannot.
  *
  * A libFuzzer target (clang -fsanitize=fuzzer,address).  With -DFUZZ_MAIN, a
  * program that replays the files that are its arguments or, without any,
@@ -17,9 +18,12 @@
 #include <string.h>
 #include <time.h>
 
+/* The whole frame's length is 'ctx', as of XDP. */
+#define PARSE_WHOLE_LEN(CTX, LEN) (*(const __u32 *) (CTX))
 #include "bpf/parse.h"
 #include "dp-packet.h"
 #include "flow.h"
+#include "hash.h"
 #include "ovs-xdp-abi.h"
 #include "packets.h"
 #include "util.h"
@@ -90,16 +94,19 @@ parse_by_ovs(const uint8_t *data, size_t size, struct flow *flow)
     flow_extract(&packet, flow);
 }
 
-/* The only place that knows how bpf/parse.h is called.  False if the parser
- * leaves the frame to userspace. */
+/* The only place that knows how bpf/parse.h is called.  Only the first 'linear'
+ * bytes can be read; 'known' is what the parser is told of the length.  False if
+ * the parser leaves the frame to userspace. */
 static bool
-parse_by_bpf(const uint8_t *data, size_t size, struct xdp_flow_key *key)
+parse_by_bpf(const uint8_t *data, size_t size, size_t linear, __u32 known,
+             struct xdp_flow_key *key)
 {
     struct xdp_offsets offsets;
-    __u32 len = size;
+    __u32 whole = size;
 
-    return parse_frame(NULL, data, data + size, &len, flow_vlan_limit, key,
-                       &offsets) != PARSE_DEEP;
+    memset(key, 0, sizeof *key);
+    return parse_frame(&whole, data, data + linear, &known, flow_vlan_limit,
+                       key, &offsets) != PARSE_DEEP;
 }
 
 static void
@@ -112,6 +119,29 @@ print_bytes(const char *name, const void *data_, size_t size)
         fprintf(stderr, "%s%02x", i && !(i % 16) ? " " : "", data[i]);
     }
     fprintf(stderr, "\n");
+}
+
+/* Compares what the parser makes of the frame and of its first bytes; 'key' is
+ * the right one, or NULL if the parser leaves the whole frame to userspace. */
+static bool
+compare_split(const uint8_t *data, size_t size, const struct xdp_flow_key *key)
+{
+    uint32_t hash = hash_bytes(data, size, 0);
+    size_t linear = ETH_HEADER_LEN + hash % (size - ETH_HEADER_LEN + 1);
+    const size_t known[] = { linear, size };        /* XDP, TC. */
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        struct xdp_flow_key split;
+
+        if (parse_by_bpf(data, size, linear, known[i], &split)
+            && (!key || memcmp(&split, key, sizeof split))) {
+            fprintf(stderr, "with %"PRIuSIZE" bytes, told %"PRIuSIZE": ",
+                    linear, known[i]);
+            print_bytes("another key, frame: ", data, size);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Compares both parsers.  True if they agree; else says how they do not. */
@@ -127,10 +157,10 @@ compare(const uint8_t *data, size_t size)
     }
     parse_by_ovs(data, size, &flow);
     expected = key_from_flow(&flow);
-    memset(&actual, 0, sizeof actual);
-    if (!parse_by_bpf(data, size, &actual)) {
-        return true;                    /* Goes to userspace. */
+    if (!parse_by_bpf(data, size, size, size, &actual)) {
+        return compare_split(data, size, NULL);     /* Goes to userspace. */
     }
+    ok = compare_split(data, size, &actual);
 
     if (is_ip(&flow) && flow.nw_proto == IPPROTO_IGMP) {
         actual.tp_src = expected.tp_src;

@@ -28,21 +28,18 @@
 #include "odp-execute.h"
 #include "openvswitch/dynamic-string.h"
 #include "pipeline.skel.h"
-#include "root-tc.skel.h"
-#include "root.skel.h"
 #include "rows-tc.skel.h"
 #include "tc.skel.h"
 #include "rows-packet.h"
 #include "util.h"
 
 #define MAX_TC_FRAME 3000       /* Of BPF_PROG_RUN. */
+#define LOOPBACK 1              /* Its device, unless told. */
 
 /* The datapath. */
 
 static struct pipeline_bpf *pipeline;
-static struct root_bpf *roots[N_IN_PORTS];
 static struct tc_bpf *tc;           /* NULL: cannot be loaded. */
-static struct root_tc_bpf *tc_roots[N_IN_PORTS];
 static struct rows_tc_bpf *runner;  /* What runs TC programs. */
 enum hook hook;
 static size_t n_cpus;               /* Possible ones. */
@@ -51,6 +48,7 @@ static struct xdp_flow_stats *all_stats;
 struct xdp_port *port_table;
 struct xdp_policer *policers;
 struct flow_table_maps maps;
+uint64_t *hints;
 static char *cpus;
 struct flow_table *ft;
 
@@ -68,21 +66,9 @@ prog_fd(const char *name)
 }
 
 int
-root_fd(uint32_t port_no)
-{
-    return bpf_program__fd(roots[port_no]->progs.root);
-}
-
-int
 tc_prog_fd(const char *name)
 {
     return bpf_program__fd(bpf_object__find_program_by_name(tc->obj, name));
-}
-
-int
-tc_root_fd(uint32_t port_no)
-{
-    return bpf_program__fd(tc_roots[port_no]->progs.root_tc);
 }
 
 void
@@ -123,14 +109,31 @@ cpu_counters(size_t cpu)
 }
 
 uint64_t
+read_cpu_counter(size_t cpu, enum xdp_counter counter)
+{
+    uint64_t *n = (uint64_t *) cpu_counters(cpu)->n;
+
+    /* As userspace does it. */
+    return (n[counter]
+            + (counter == XDP_COUNTER_HIT || counter == XDP_COUNTER_MASK_HIT
+               ? n[XDP_COUNTER_CACHE_HIT] : 0));
+}
+
+uint64_t
 read_counter(enum xdp_counter counter)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < n_cpus; i++) {
-        sum += cpu_counters(i)->n[counter];
+        sum += read_cpu_counter(i, counter);
     }
     return sum;
+}
+
+uint64_t
+read_cpu_packets(size_t cpu, uint32_t flow)
+{
+    return all_stats[cpu * XDP_MAX_FLOWS + flow].packets;
 }
 
 uint64_t
@@ -186,7 +189,6 @@ set_stage(uint32_t stage, const char *name)
 void
 set_stages(void)
 {
-    set_stage(XDP_STAGE_INGRESS, "stage_ingress");
     set_stage(XDP_STAGE_RECIRC, "stage_recirc");
     set_stage(XDP_STAGE_ACTIONS, "stage_actions");
 }
@@ -206,39 +208,8 @@ reuse_maps(struct bpf_object *object, const struct bpf_object *from)
     }
 }
 
-/* The root program of port 'port_no', with the pipeline's maps. */
-static bool
-load_root(uint32_t port_no)
-{
-    struct root_bpf *root = root_bpf__open();
-
-    if (!root) {
-        return false;
-    }
-    root->rodata->port_no = port_no;
-    reuse_maps(root->obj, pipeline->obj);
-    roots[port_no] = root;
-    return !root_bpf__load(root);
-}
-
-static bool
-load_tc_root(uint32_t port_no)
-{
-    struct root_tc_bpf *root = root_tc_bpf__open();
-
-    if (!root) {
-        return false;
-    }
-    root->rodata->port_no = port_no;
-    reuse_maps(root->obj, pipeline->obj);
-    reuse_maps(root->obj, tc->obj);
-    tc_roots[port_no] = root;
-    return !root_tc_bpf__load(root);
-}
-
-/* Places in "targets" of the program that runs the others; the root programs
- * come first. */
-enum { TARGET_RECIRC = N_IN_PORTS, TARGET_TRAP_PUSH };
+/* Places in "targets" of the program that runs the others. */
+enum { TARGET_INGRESS, TARGET_RECIRC, TARGET_TRAP_PUSH };
 
 static void
 set_target(uint32_t target, const struct bpf_program *program)
@@ -262,10 +233,7 @@ load_tc(void)
     reuse_maps(runner->obj, pipeline->obj);
     reuse_maps(runner->obj, tc->obj);
     assert_int_equal(rows_tc_bpf__load(runner), 0);
-    for (uint32_t i = 0; i < N_IN_PORTS; i++) {
-        assert_true(load_tc_root(i));
-        set_target(i, tc_roots[i]->progs.root_tc);
-    }
+    set_target(TARGET_INGRESS, tc->progs.port_ingress);
     set_target(TARGET_RECIRC, tc->progs.stage_recirc);
     set_target(TARGET_TRAP_PUSH, tc->progs.trap_push);
 }
@@ -279,8 +247,7 @@ load_pipeline(void)
         return false;
     }
     struct bpf_map *per_cpu[] = {
-        pipeline->maps.xdp_stats, pipeline->maps.xdp_hints,
-        pipeline->maps.xdp_cpus,
+        pipeline->maps.xdp_stats, pipeline->maps.xdp_cpus,
     };
 
     n_cpus = libbpf_num_possible_cpus();
@@ -288,14 +255,15 @@ load_pipeline(void)
         bpf_map__set_max_entries(per_cpu[i],
                                  n_cpus * bpf_map__max_entries(per_cpu[i]));
     }
+    /* The hints are BPF's alone, but for rows. */
+    bpf_map__set_map_flags(pipeline->maps.xdp_hints, BPF_F_MMAPABLE);
     return !pipeline_bpf__load(pipeline);
 }
 
 const char *
 set_up(void)
 {
-    uint32_t loopback = 1;
-    cpu_set_t set;
+    uint32_t loopback = LOOPBACK;
 
     odp_execute_init();
     if (geteuid()) {
@@ -308,11 +276,6 @@ set_up(void)
         }
         ovs_fatal(errno, "the pipeline cannot be loaded");
     }
-    /* The hints are per CPU. */
-    CPU_ZERO(&set);
-    CPU_SET(sched_getcpu(), &set);
-    sched_setaffinity(0, sizeof set, &set);
-
     config = map_memory("xdp_config");
     all_stats = map_memory("xdp_stats");
     cpus = map_memory("xdp_cpus");
@@ -322,15 +285,15 @@ set_up(void)
         .config = config,
         .buckets = map_memory("xdp_buckets"),
         .flows = map_memory("xdp_flows"),
+        .flows_wide = map_memory("xdp_flows_wide"),
         .masks = map_memory("xdp_masks"),
-        .mask_list = map_memory("xdp_mask_list"),
+        .mask_links = map_memory("xdp_mask_links"),
+        .port_masks = map_memory("xdp_port_masks"),
         .ops = map_memory("xdp_ops"),
         .read_stats = read_stats,
         .clear_stats = clear_stats,
     };
-    for (uint32_t i = 0; i < N_IN_PORTS; i++) {
-        assert_true(load_root(i));
-    }
+    hints = map_memory("xdp_hints");
     load_tc();
     for (hook = HOOK_XDP; hook <= HOOK_TC; hook++) {
         set_stages();
@@ -367,26 +330,23 @@ pass_grace_periods(void)
 }
 
 void
+clear_hints(void)
+{
+    memset(hints, 0, N_HINTS * sizeof *hints);
+}
+
+void
 reset(void)
 {
     static const uint64_t no_tokens[2];
-    uint32_t n = bpf_map__max_entries(pipeline->maps.xdp_hints), n_done = n;
-    uint32_t *keys = xcalloc(n, sizeof *keys);
-    uint64_t *zeros = xcalloc(n, sizeof *zeros);
 
     flow_table_flush(ft);
     pass_grace_periods();
     clear_counters();
-    for (uint32_t i = 0; i < N_IN_PORTS; i++) {
+    for (uint32_t i = 0; i < 4; i++) {
         map_fill("xdp_buckets_rl", i, no_tokens);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        keys[i] = i;
-    }
-    assert_int_equal(bpf_map_update_batch(map_fd("xdp_hints"), keys, zeros,
-                                          &n_done, NULL), 0);
-    free(keys);
-    free(zeros);
+    clear_hints();
     config->upcalls_enabled = 1;
     config->upcall_rate = 0;
     config->trap_ifindex = 1;
@@ -397,14 +357,37 @@ reset(void)
 
 /* Running. */
 
+void
+set_in_port(uint32_t ifindex, uint32_t port)
+{
+    uint32_t value = port + 1;
+
+    map_fill(ifindex < XDP_MAX_IFINDEX ? "xdp_ifindexes"
+             : "xdp_ifindexes_high", ifindex, &value);
+}
+
 uint32_t
 run_program(int fd, const void *frame, size_t size, uint8_t out[MAX_FRAME],
             size_t *out_size)
 {
+    return run_program_on(fd, 0, 0, frame, size, out, out_size);
+}
+
+uint32_t
+run_program_on(int fd, uint32_t ifindex, size_t linear, const void *frame,
+               size_t size, uint8_t out[MAX_FRAME], size_t *out_size)
+{
+    struct xdp_md md = {
+        .data_end = linear ? linear : size, .ingress_ifindex = ifindex,
+    };
     LIBBPF_OPTS(bpf_test_run_opts, opts,
                 .data_in = frame, .data_size_in = size,
                 .data_out = out, .data_size_out = MAX_FRAME, .repeat = 1);
 
+    if (ifindex || linear) {
+        opts.ctx_in = &md;
+        opts.ctx_size_in = sizeof md;
+    }
     if (bpf_prog_test_run_opts(fd, &opts)) {
         row_fail("BPF_PROG_RUN with %"PRIuSIZE" bytes: %s", size,
                  ovs_strerror(errno));
@@ -436,8 +419,8 @@ needs_inject(const struct pkt_metadata *md)
 }
 
 static uint32_t
-run_xdp(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
-        size_t *out_size)
+run_xdp(const struct dp_packet *packet, uint32_t ifindex, size_t linear,
+        uint8_t out[MAX_FRAME], size_t *out_size)
 {
     const struct pkt_metadata *md = &packet->md;
     uint32_t in_port = odp_to_u32(md->in_port.odp_port);
@@ -456,10 +439,10 @@ run_xdp(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
         return run_inject(&hdr, dp_packet_data(packet), dp_packet_size(packet),
                           out, out_size);
     }
-    assert_true(in_port < N_IN_PORTS);
-    return run_program(root_fd(in_port),
-                       dp_packet_data(packet), dp_packet_size(packet),
-                       out, out_size);
+    set_in_port(ifindex ? ifindex : LOOPBACK, in_port);
+    return run_program_on(prog_fd("port_ingress"), ifindex, linear,
+                          dp_packet_data(packet), dp_packet_size(packet),
+                          out, out_size);
 }
 
 /* Runs a TC program on a frame, whose outermost VLAN tag is to be beside it
@@ -572,13 +555,14 @@ has_vlan(const struct dp_packet *packet)
 static uint32_t out_mark, out_priority;
 
 static uint32_t
-run_tc(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
-       size_t *out_size)
+run_tc(const struct dp_packet *packet, uint32_t ifindex,
+       uint8_t out[MAX_FRAME], size_t *out_size)
 {
     const struct pkt_metadata *md = &packet->md;
     uint32_t in_port = odp_to_u32(md->in_port.odp_port);
     struct __sk_buff ctx = {
         .mark = md->pkt_mark, .priority = md->skb_priority,
+        .ifindex = ifindex,
     };
     uint32_t verdict;
 
@@ -587,8 +571,9 @@ run_tc(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
         .skb_mark = md->pkt_mark, .priority = md->skb_priority,
         .dp_hash = md->dp_hash,
     };
-    assert_true(in_port < N_IN_PORTS);
-    verdict = run_tc_program(needs_inject(md) ? TARGET_RECIRC : in_port, &ctx,
+    set_in_port(ifindex ? ifindex : LOOPBACK, in_port);
+    verdict = run_tc_program(needs_inject(md) ? TARGET_RECIRC
+                             : TARGET_INGRESS, &ctx,
                              hook == HOOK_TC_BESIDE && has_vlan(packet),
                              dp_packet_data(packet),
                              dp_packet_size(packet), out, out_size);
@@ -605,7 +590,22 @@ uint32_t
 run_packet(const struct dp_packet *packet, uint8_t out[MAX_FRAME],
            size_t *out_size)
 {
-    return (hook == HOOK_XDP ? run_xdp : run_tc)(packet, out, out_size);
+    return run_packet_from(packet, 0, out, out_size);
+}
+
+uint32_t
+run_packet_from(const struct dp_packet *packet, uint32_t ifindex,
+                uint8_t out[MAX_FRAME], size_t *out_size)
+{
+    return (hook == HOOK_XDP ? run_xdp(packet, ifindex, 0, out, out_size)
+            : run_tc(packet, ifindex, out, out_size));
+}
+
+uint32_t
+run_split(const struct dp_packet *packet, size_t linear,
+          uint8_t out[MAX_FRAME], size_t *out_size)
+{
+    return run_xdp(packet, 0, linear, out, out_size);
 }
 
 const char *const drop_names[] = {

@@ -12,7 +12,6 @@
 
 #define OUT_PORT 9              /* The only ports that exist: this one, */
 #define STACK_PORT 10           /* ... and one that takes no XDP frames. */
-#define N_IN_PORTS 4            /* Ports that have a root program. */
 
 /* What runs the pipeline. */
 enum hook {
@@ -29,6 +28,13 @@ extern struct xdp_port *port_table;
 extern struct flow_table_maps maps;
 extern struct flow_table *ft;
 
+/* The sets of hints, one after the other; see bpf/maps.h. */
+#define HINT_SETS 65536
+#define HINT_WAYS 8
+#define N_HINTS (HINT_SETS * HINT_WAYS)
+extern uint64_t *hints;
+void clear_hints(void);
+
 /* Loads all that there is.  Returns NULL, or why no row can run. */
 const char *set_up(void);
 /* No flows, no counts, default settings. */
@@ -39,9 +45,7 @@ void pass_grace_periods(void);
 
 int map_fd(const char *name);
 int prog_fd(const char *name);          /* An XDP program, ... */
-int root_fd(uint32_t port_no);
 int tc_prog_fd(const char *name);       /* ... or a TC program. */
-int tc_root_fd(uint32_t port_no);
 /* Sets element 'key' of 'map'. */
 void map_fill(const char *map, uint32_t key, const void *value);
 /* Puts program 'name', or none, into a stage's place at 'hook'; or each into
@@ -51,17 +55,32 @@ void set_stages(void);
 
 extern const char *const drop_names[];
 uint64_t read_counter(enum xdp_counter);
+uint64_t read_cpu_counter(size_t cpu, enum xdp_counter);
+uint64_t read_cpu_packets(size_t cpu, uint32_t flow);
 uint64_t read_drops(enum xdp_drop_reason);
 void clear_counters(void);
 
+/* Makes frames of a device those of a port. */
+void set_in_port(uint32_t ifindex, uint32_t port);
 /* Runs program 'fd' on a frame; returns its verdict. */
 uint32_t run_program(int fd, const void *frame, size_t size,
                      uint8_t out[MAX_FRAME], size_t *out_size);
+/* The same, on a device, and with the bytes behind the first 'linear' in
+ * fragments; 0: as BPF_PROG_RUN does it. */
+uint32_t run_program_on(int fd, uint32_t ifindex, size_t linear,
+                        const void *frame, size_t size,
+                        uint8_t out[MAX_FRAME], size_t *out_size);
 uint32_t run_inject(const struct xdp_inject_hdr *, const void *frame,
                     size_t size, uint8_t out[MAX_FRAME], size_t *out_size);
 /* Runs the pipeline on a packet; a TC verdict is given as XDP's. */
 uint32_t run_packet(const struct dp_packet *, uint8_t out[MAX_FRAME],
                     size_t *out_size);
+/* The same, on a device. */
+uint32_t run_packet_from(const struct dp_packet *, uint32_t ifindex,
+                         uint8_t out[MAX_FRAME], size_t *out_size);
+/* The same, with XDP, with the bytes behind the first 'linear' in fragments. */
+uint32_t run_split(const struct dp_packet *, size_t linear,
+                   uint8_t out[MAX_FRAME], size_t *out_size);
 /* True if '*md' has what no packet from a port has: with XDP, it comes from
  * userspace; with TC, it is recirculated. */
 bool needs_inject(const struct pkt_metadata *);

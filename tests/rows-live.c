@@ -21,6 +21,9 @@
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -125,6 +128,40 @@ make_live(uint32_t port)
     return true;
 }
 
+bool
+live_make_devices(uint32_t ifindex, uint32_t peer_ifindex)
+{
+    struct rtnl_link *link = rtnl_link_veth_alloc();
+    struct rtnl_link *peer = rtnl_link_veth_get_peer(link);
+    struct nl_sock *sk = nl_socket_alloc();
+    bool ok;
+
+    rtnl_link_set_name(link, "numbered");
+    rtnl_link_set_ifindex(link, ifindex);
+    rtnl_link_set_name(peer, "numbered-peer");
+    rtnl_link_set_ifindex(peer, peer_ifindex);
+    ok = (!nl_connect(sk, NETLINK_ROUTE)
+          && !rtnl_link_add(sk, link, NLM_F_CREATE | NLM_F_EXCL)
+          && !rtnl_set_up("numbered") && !rtnl_set_up("numbered-peer"));
+    rtnl_set_gro("numbered", true);
+    rtnl_set_gro("numbered-peer", true);
+    ok = (ok && if_nametoindex("numbered") == ifindex
+          && if_nametoindex("numbered-peer") == peer_ifindex);
+    if (!ok) {
+        rtnl_link_delete_by_name("numbered");
+    }
+    rtnl_link_put(peer);
+    rtnl_link_put(link);
+    nl_socket_free(sk);
+    return ok;
+}
+
+void
+live_remove_devices(void)
+{
+    rtnl_link_delete_by_name("numbered");
+}
+
 static bool
 attach_tc(int ifindex, enum bpf_tc_attach_point point, int fd)
 {
@@ -153,17 +190,19 @@ live_set_up(void)
 
             map_fill("xdp_ports", ports[i], &ifindex);
             port_table[ports[i]].ifindex = ifindex;
+            set_in_port(ifindex, ports[i]);
         } else if (ports[i] == TRAP) {
             map_fill("xdp_trap", 0, &lives[i].ifindex);
         }
     }
+    set_in_port(live_ifindex(TC_DEVICE), LIVE_IN_PORT);
     port_table[LIVE_STACK].flags = XDP_PORT_F_STACK;
     if (!attach_tc(live_ifindex(TRAP), BPF_TC_EGRESS,
                       tc_prog_fd("trap_push"))
         || !attach_tc(live_ifindex(LIVE_IN_PORT), BPF_TC_INGRESS,
                       tc_prog_fd("deliver"))
         || !attach_tc(live_ifindex(TC_DEVICE), BPF_TC_INGRESS,
-                      tc_root_fd(LIVE_IN_PORT))) {
+                      tc_prog_fd("port_ingress"))) {
         return "no TC program can be attached";
     }
     send_sock = open_socket(if_nametoindex("far2"));
@@ -232,15 +271,17 @@ live_run_xdp(const struct dp_packet *packet)
                 .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
                 .repeat = 1, .batch_size = 1);
 
-    if (bpf_prog_test_run_opts(root_fd(LIVE_IN_PORT), &opts)) {
+    if (bpf_prog_test_run_opts(prog_fd("port_ingress"), &opts)) {
         row_fail("BPF_PROG_RUN with live frames: %s", ovs_strerror(errno));
     }
 }
 
 void
-live_send(struct dp_packet *packet, bool partial)
+live_send(struct dp_packet *packet, bool partial, size_t linear)
 {
-    struct virtio_net_hdr hdr = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+    struct virtio_net_hdr hdr = {
+        .gso_type = VIRTIO_NET_HDR_GSO_NONE, .hdr_len = linear,
+    };
     struct iovec iov[2];
 
     if (partial) {

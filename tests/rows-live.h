@@ -19,6 +19,9 @@
 const char *live_unshare(void);
 const char *live_set_up(void);
 
+/* Makes a pair of devices that have these indexes. */
+bool live_make_devices(uint32_t ifindex, uint32_t peer_ifindex);
+void live_remove_devices(void);
 /* The device of 'port' or of TRAP. */
 int live_ifindex(uint32_t port);
 /* Makes the group of the ports to which 'ops' send the frame, and enters it
@@ -30,8 +33,10 @@ const char *live_why_no_copies(void);
  * verdict. */
 void live_run_xdp(const struct dp_packet *);
 /* Sends a packet to a device in TC mode, which takes it for LIVE_IN_PORT;
- * 'partial': with a checksum that is to be filled in on the way out. */
-void live_send(struct dp_packet *, bool partial);
+ * 'partial': with a checksum that is to be filled in on the way out; 'linear',
+ * if not 0: with the bytes behind the first so many in fragments, if they are
+ * more than a page. */
+void live_send(struct dp_packet *, bool partial, size_t linear);
 /* The next frame that was sent to 'port', or to TRAP, with all its tags in it;
  * the caller deletes it.  NULL if there is none, for which it waits with
  * 'wait' only. */

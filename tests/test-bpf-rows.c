@@ -24,6 +24,7 @@
 
 #include <bpf/bpf.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@
 static const char *skip_reason;     /* Why no row can run. */
 static const char *live_skip_reason;    /* Why none can that needs devices. */
 
-/* Runs one packet over the flows and compares all that comes out.  'want' may
+/* Runs one packet over the flows, without hints and with those that the first
+ * time left, and compares all that comes out.  'want' may
  * begin with '~': with XDP, a drop in place of what the model does; or '!':
  * the same, and Open vSwitch's functions cannot even run the actions of the
  * first flow. "deep" is a packet that goes up without a lookup.  'expect', if
@@ -93,14 +95,24 @@ check_packet(const char *spec, const char *const *flows, const char *want,
         row_fail("Open vSwitch spoils a checksum");
     }
 
-    verdict = run_packet(packet, out, &out_size);
-    expect_verdict(!strcmp(want, "deep") ? "miss" : want, verdict, out,
-                   out_size);
-    if (o.has_frame) {
-        expect_frame(&o, result, out, out_size);
+    for (int hinted = 0; hinted < 2; hinted++) {
+        clear_counters();
+        for (size_t i = 0; i < n_row_flows; i++) {
+            flow_table_zero_stats(ft, row_flows[i].idx);
+        }
+        verdict = run_packet(packet, out, &out_size);
+        expect_verdict(!strcmp(want, "deep") ? "miss" : want, verdict, out,
+                       out_size);
+        if (o.has_frame) {
+            expect_frame(&o, result, out, out_size);
+        }
+        expect_counters(&o);
+        expect_stats();
+        if (hinted) {
+            compare_number("CACHE_HIT", o.counters[XDP_COUNTER_HIT],
+                           read_counter(XDP_COUNTER_CACHE_HIT));
+        }
     }
-    expect_counters(&o);
-    expect_stats();
     free_row_flows();
     dp_packet_delete(packet);
     dp_packet_delete(result);
@@ -305,8 +317,13 @@ test_mask_shape(void **state)
         reset();
         assert_int_equal(flow_table_insert(ft, &other, &mask, &op, 1, &idx),
                          0);
-        uint32_t verdict = run_packet(packet, out, &size);
-        expect_verdict(inside ? "miss" : "9", verdict, out, size);
+        for (int hinted = 0; hinted < 2; hinted++) {
+            uint32_t verdict = run_packet(packet, out, &size);
+
+            expect_verdict(inside ? "miss" : "9", verdict, out, size);
+        }
+        compare_number("CACHE_HIT", !inside,
+                       read_counter(XDP_COUNTER_CACHE_HIT));
     }
     dp_packet_delete(packet);
 }
@@ -349,28 +366,389 @@ expect_masks(const char *packet, const char *want, uint64_t n_masks,
 }
 
 static void
+run_from_port(const char *spec, uint32_t port, const char *want)
+{
+    struct dp_packet *packet = make_packet(spec);
+    uint8_t out[MAX_FRAME];
+    uint32_t verdict;
+    size_t size;
+
+    packet->md.in_port.odp_port = u32_to_odp(port);
+    verdict = run_packet(packet, out, &size);
+    expect_verdict(want, verdict, out, size);
+    dp_packet_delete(packet);
+}
+
+/* Number of hints. */
+static size_t
+n_hints(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_HINTS; i++) {
+        n += hints[i] != 0;
+    }
+    return n;
+}
+
+/* The one hint that there is. */
+static size_t
+find_hint(void)
+{
+    size_t i = 0;
+
+    compare_number("hints", 1, n_hints());
+    while (!hints[i]) {
+        i++;
+    }
+    return i;
+}
+
+#define SRC(LAST) M4 "ipv4(src=10.1.2." #LAST ")"
+#define TCP4_SRC(LAST) ETH "eth_type(0x0800),ipv4(src=10.1.2." #LAST          \
+    ",dst=10.4.5.6,proto=6,tos=0x24,ttl=64,frag=no)" TCP
+
+/* A list of masks begins with the newest. */
+static void
 test_hints(void **state OVS_UNUSED)
 {
     if (!begins("hints", NULL)) {
         return;
     }
     reset();
-    add_flow(M4 "ipv4(tos=1) => 9");
+    add_flow(SRC(3) " => 9");
     add_flow(M4 "ipv4(ttl=1) => 9");
-    add_flow(M4 "ipv4(src=10.1.2.3) => 9");
+    add_flow(M4 "ipv4(tos=1) => 9");
     expect_masks(TCP4, "9", 3, 0);
     expect_masks(TCP4, "9", 1, 1);
+    compare_number("flow of the hint", row_flows[0].idx,
+                   (uint32_t) hints[find_hint()]);
     expect_masks(TCP6, "miss", 3, 0);
     expect_masks(TCP6, "miss", 3, 0);   /* A miss leaves no hint. */
+    find_hint();
 
-    /* A hint to a mask without the flow: the walk finds the other flow. */
-    uint32_t idx = row_flows[2].idx;
-
-    add_flow(M4 "ipv4(dst=10.4.5.6) => 9");
-    assert_int_equal(flow_table_delete(ft, idx, NULL), 0);
-    pass_grace_periods();
-    expect_masks(TCP4, "9", 3, 0);
+    /* What no mask looks at makes no other hint; what one does, makes one. */
+    expect_masks(TCP4B, "9", 1, 1);
+    find_hint();
+    add_flow(SRC(4) " => 9");
+    expect_masks(TCP4_SRC(4), "9", 3, 0);
+    expect_masks(TCP4_SRC(4), "9", 1, 1);
     expect_masks(TCP4, "9", 1, 1);
+    compare_number("hints", 2, n_hints());
+
+    /* IPv6. */
+    add_flow(M6 "ipv6(dst=2001:db8::5:6:7:8) => 9");
+    expect_masks(TCP6, "9", 1, 0);
+    expect_masks(TCP6, "9", 1, 1);
+    expect_masks(TCP4, "9", 4, 0);      /* There are more bits now. */
+    expect_masks(TCP4, "9", 1, 1);
+    expect_masks(UDP6, "9", 1, 1);
+    free_row_flows();
+}
+
+/* A hint of a flow whose actions change. */
+static void
+test_hint_changed(void **state OVS_UNUSED)
+{
+    struct xdp_op ops[] = {
+        { .type = XDP_OP_SET_ETH_DST, .arg = 0x3f },
+        { .type = XDP_OP_OUTPUT, .arg = OUT_PORT },
+        { .type = XDP_OP_USERSPACE, .arg = 4 },
+    };
+
+    if (!begins("hint-of-changed-flow", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(SRC(3) " => 9");
+    expect_masks(TCP4, "9", 1, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(flow_table_modify(ft, row_flows[0].idx, ops, 2), 0);
+        expect_masks(TCP4, "9", 1, 1);
+        assert_int_equal(flow_table_modify(ft, row_flows[0].idx, &ops[1], 1),
+                         0);
+        expect_masks(TCP4, "9", 1, 1);
+        assert_int_equal(flow_table_modify(ft, row_flows[0].idx, &ops[2], 1),
+                         0);
+        expect_masks(TCP4, "up:4", 1, 1);
+        assert_int_equal(flow_table_modify(ft, row_flows[0].idx, NULL, 0), 0);
+        expect_masks(TCP4, "drop:ACTION", 1, 1);
+        clear_counters();
+    }
+    free_row_flows();
+}
+
+/* A hint of a flow that is gone, and of one that has its index now: with
+ * another key, then with another mask. */
+static void
+test_hint_deleted(void **state OVS_UNUSED)
+{
+    static const char *const others[] = {
+        SRC(4) " => ", M4 "ipv4(ttl=1) => ", M6 "ipv6(src=::1) => ",
+        "in_port(2),eth(),eth_type(0x0800),ipv4(src=10.1.2.3) => ",
+    };
+
+    if (!begins("hint-of-deleted-flow", NULL)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        uint32_t idx;
+
+        reset();
+        /* So that the bits of the port stay as they are. */
+        add_flow(SRC(5) " => 9");
+        add_flow(M4 "ipv4(ttl=2) => 9");
+        add_flow(M4 "ipv4(tos=2) => 9");
+        add_flow(M6 "ipv6(src=::2) => 9");
+        add_flow(SRC(3) " => 9");
+        run_and_expect(TCP4, "9");
+        run_and_expect(TCP4, "9");
+
+        size_t pos = find_hint();
+        uint64_t hint = hints[pos];
+        struct xdp_port_masks masks = maps.port_masks[1];
+
+        idx = row_flows[4].idx;
+        compare_number("flow of the hint", idx, (uint32_t) hint);
+        assert_int_equal(flow_table_delete(ft, idx, NULL), 0);
+        expect_masks(TCP4, "miss", 4, 0);
+        pass_grace_periods();
+        expect_masks(TCP4, "miss", 4, 0);
+
+        add_flow(others[i]);
+        compare_number("the same index", idx, row_flows[5].idx);
+        expect_masks(TCP4, "miss", 4, 0);
+        add_flow(SRC(3) " => 9");
+        compare_number("the hint is there", hint, hints[pos]);
+        compare_bytes("the port's bits", masks.bits, sizeof masks.bits,
+                      maps.port_masks[1].bits, sizeof masks.bits);
+        expect_masks(TCP4, "9", 4, 0);
+        compare_number("a new hint in its place", hint >> 32 << 32
+                       | row_flows[6].idx, hints[pos]);
+        expect_masks(TCP4, "9", 1, 1);
+        free_row_flows();
+    }
+}
+
+/* Hints that are wrong, as of another packet with the same tag. */
+static void
+test_hint_forged(void **state OVS_UNUSED)
+{
+    if (!begins("hint-forged", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(SRC(4) " => ");
+    add_flow(M4 "ipv4(ttl=1) => ");
+    add_flow(SRC(3) " => 9");
+    run_and_expect(TCP4, "9");
+
+    size_t pos = find_hint();
+    uint64_t hint = hints[pos], tag = hint >> 32 << 32;
+    uint64_t *set = &hints[pos - pos % HINT_WAYS];
+    const uint32_t wrong[] = {
+        0, row_flows[0].idx, row_flows[1].idx, row_flows[2].idx + 1,
+        XDP_MAX_FLOWS - 1, XDP_MAX_FLOWS, UINT32_MAX,
+        row_flows[2].idx | XDP_MAX_FLOWS,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        memset(set, 0, HINT_WAYS * sizeof *set);
+        set[3] = tag | wrong[i];
+        expect_masks(TCP4, "9", 2, 0);
+        expect_masks(TCP4, "9", 1, 1);
+        memset(set, 0, HINT_WAYS * sizeof *set);
+        set[0] = tag | wrong[i];
+        expect_masks(TCP4, "9", 2, 0);
+        compare_number("the hint is right again", hint, set[0]);
+
+        /* The first of two counts. */
+        set[0] = tag | wrong[i];
+        set[1] = hint;
+        expect_masks(TCP4, "9", 2, 0);
+        compare_number("the hint is right again", hint, set[0]);
+        expect_masks(TCP4, "9", 1, 1);
+    }
+
+    /* In each place. */
+    for (int way = 0; way < HINT_WAYS; way++) {
+        memset(set, 0, HINT_WAYS * sizeof *set);
+        set[way] = hint;
+        expect_masks(TCP4, "9", 1, 1);
+        set[way] = hint ^ 1ULL << 32;
+        expect_masks(TCP4, "9", 2, 0);
+        compare_number("the other hint", hint ^ 1ULL << 32, set[way]);
+    }
+    free_row_flows();
+}
+
+/* A set of hints of others gives one of them up. */
+static void
+test_hint_full(void **state OVS_UNUSED)
+{
+    if (!begins("hint-set-full", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(SRC(4) " => ");
+    add_flow(SRC(3) " => 9");
+    run_and_expect(TCP4, "9");
+
+    size_t pos = find_hint();
+    uint64_t hint = hints[pos];
+    uint64_t *set = &hints[pos - pos % HINT_WAYS];
+    unsigned int ways = 0;
+
+    for (int i = 0; i < 200; i++) {
+        int n_own = 0;
+
+        for (int way = 0; way < HINT_WAYS; way++) {
+            set[way] = (hint ^ (way + 1ULL) << 40) >> 32 << 32
+                       | row_flows[0].idx;
+        }
+        expect_masks(TCP4, "9", 1, 0);
+        for (int way = 0; way < HINT_WAYS; way++) {
+            if (set[way] == hint) {
+                n_own++;
+                ways |= 1u << way;
+            }
+        }
+        compare_number("own hints in the set", 1, n_own);
+        expect_masks(TCP4, "9", 1, 1);
+    }
+    compare_number("all places get used", (1 << HINT_WAYS) - 1, ways);
+    compare_number("other sets", HINT_WAYS, n_hints());
+    free_row_flows();
+}
+
+/* Packets of two flows that differ only in what hints do not go by. */
+static void
+test_hint_same(void **state OVS_UNUSED)
+{
+    static const struct {
+        const char *packet, *match, *from, *to;
+    } pairs[] = {
+        { NS, M6 "ipv6(proto=58),icmpv6(type=135,code=0),"
+          "nd(target=2001:db8::9)", "db8::9", "db8::a" },
+        { NS, M6 "ipv6(proto=58),icmpv6(type=135,code=0),"
+          "nd(sll=02:00:00:00:00:0a)", "00:0a", "00:0b" },
+        { ARP, MARP "arp(sha=02:00:00:00:00:01)", "sha=02:00:00:00:00:01",
+          "sha=02:00:00:00:00:02" },
+        { ARP, MARP "arp(tha=02:00:00:00:00:0c)", "00:0c", "00:0d" },
+        { MPLS, "in_port(1),eth(),eth_type(0x8847),"
+          "mpls(label=100,tc=3,ttl=64,bos=1)", "label=100", "label=101" },
+    };
+
+    if (!begins("hint-same-for-two-flows", NULL)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        char *packet = replace(pairs[i].packet, pairs[i].from, pairs[i].to);
+        char *match = replace(pairs[i].match, pairs[i].from, pairs[i].to);
+        char *flow1 = xasprintf("%s => 9", pairs[i].match);
+        char *flow2 = xasprintf("%s => ", match);
+
+        reset();
+        add_flow(flow1);
+        run_and_expect(packet, "miss");
+        run_and_expect(pairs[i].packet, "9");
+        run_and_expect(packet, "miss");
+        add_flow(flow2);
+        for (int j = 0; j < 3; j++) {
+            clear_counters();
+            run_and_expect(pairs[i].packet, "9");
+            expect_masks(pairs[i].packet, "9", 1, 1);
+            expect_masks(packet, "drop:ACTION", 1, 0);
+            clear_counters();
+            expect_masks(packet, "drop:ACTION", 1, 1);
+            find_hint();
+        }
+        free_row_flows();
+        free(flow1);
+        free(flow2);
+        free(match);
+        free(packet);
+    }
+}
+
+/* A port whose masks were all of IPv4's words gets one of others, and the other
+ * way round. */
+static void
+test_hint_widened(void **state OVS_UNUSED)
+{
+    if (!begins("hint-before-wide-mask", NULL)) {
+        return;
+    }
+    reset();
+    add_flow("in_port(1),eth(),eth_type(0x86dd),ipv6() => 9");
+    expect_masks(TCP6, "9", 1, 0);
+    compare_number("wide", 0, maps.port_masks[1].wide);
+    expect_masks("skb_mark(1)," TCP6, "9", 1, 1);
+    assert_int_equal(flow_table_delete(ft, row_flows[0].idx, NULL), 0);
+    add_flow(M6 "ipv6(src=2001:db8::1:2:3:4,dst=2001:db8::5:6:7:8) => 9");
+    add_flow(M6 "ipv6(src=2001:db8::1:2:3:4,dst=2001:db8::5:6:7:9) => ");
+    compare_number("wide", 1, maps.port_masks[1].wide);
+    expect_masks(TCP6, "9", 1, 0);
+    run_and_expect(ETH "eth_type(0x86dd),ipv6(src=2001:db8::1:2:3:4,"
+                   "dst=2001:db8::5:6:7:9,label=0x12345,proto=6,tclass=0x24,"
+                   "hlimit=64,frag=no)" TCP, "drop:ACTION");
+    clear_counters();
+    run_and_expect(SRC6(2001:db8::1, 6) TCP, "miss");
+    expect_masks(TCP6, "9", 1, 1);
+
+    assert_int_equal(flow_table_delete(ft, row_flows[1].idx, NULL), 0);
+    assert_int_equal(flow_table_delete(ft, row_flows[2].idx, NULL), 0);
+    pass_grace_periods();
+    expect_masks(TCP6, "miss", 0, 0);
+    add_flow("in_port(1),eth(),eth_type(0x86dd),ipv6() => 9");
+    compare_number("wide", 0, maps.port_masks[1].wide);
+    clear_hints();
+    expect_masks(SRC6(2001:db8::1, 6) TCP, "9", 1, 0);
+    expect_masks(TCP6, "9", 1, 1);
+    free_row_flows();
+}
+
+static void
+run_on_cpu(int cpu, const char *packet, const char *want)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    assert_int_equal(sched_setaffinity(0, sizeof set, &set), 0);
+    run_and_expect(packet, want);
+}
+
+/* A hint is for all CPUs; counters and statistics are each CPU's own. */
+static void
+test_hint_cpus(void **state OVS_UNUSED)
+{
+    struct xdp_flow_stats stats;
+    uint64_t n_seen = 0;
+    cpu_set_t all;
+
+    sched_getaffinity(0, sizeof all, &all);
+    if (!begins("hint-on-another-cpu",
+                CPU_COUNT(&all) < 2 ? "only one CPU" : NULL)) {
+        return;
+    }
+    reset();
+    add_flow(SRC(3) " => 9");
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &all)) {
+            run_on_cpu(cpu, TCP4, "9");
+            compare_number("HIT of the CPU", 1,
+                           read_cpu_counter(cpu, XDP_COUNTER_HIT));
+            compare_number("the flow's packets on the CPU", 1,
+                           read_cpu_packets(cpu, row_flows[0].idx));
+            compare_number("CACHE_HIT of the CPU", n_seen != 0,
+                           read_cpu_counter(cpu, XDP_COUNTER_CACHE_HIT));
+            n_seen++;
+        }
+    }
+    sched_setaffinity(0, sizeof all, &all);
+    flow_table_get_stats(ft, row_flows[0].idx, &stats);
+    compare_number("packets of the flow", n_seen, stats.packets);
     free_row_flows();
 }
 
@@ -517,7 +895,7 @@ static void
 test_missing_stage(void **state OVS_UNUSED)
 {
     static const uint32_t stages[] = {
-        XDP_STAGE_INGRESS, XDP_STAGE_ACTIONS, XDP_STAGE_RECIRC,
+        XDP_STAGE_ACTIONS, XDP_STAGE_RECIRC,
     };
 
     if (!begins("missing-stage", NULL)) {
@@ -725,36 +1103,50 @@ test_udp_zero(void **state)
 
 /* The hash of the flow table, after its description in ovs-xdp-abi.h. */
 static uint64_t
-table_hash(const struct xdp_flow *flow, const struct xdp_mask *mask)
+table_hash(uint32_t idx)
 {
+    const struct xdp_flow *flow = &maps.flows[idx];
+    const struct xdp_mask *mask = &maps.masks[flow->mask_id];
     uint64_t h = XDP_HASH_SEED ^ flow->mask_id;
 
-    for (uint32_t i = 0; i < mask->n_words; i++) {
-        h ^= flow->key[mask->words[i]] & mask->bits[i];
-        h = (h << 29 | h >> 35) * XDP_HASH_MULT;
+    for (uint32_t w = 0; w < XDP_KEY_WORDS; w++) {
+        if (mask->bits[w]) {
+            h ^= (w < XDP_HOT_WORDS ? flow->key[w]
+                  : maps.flows_wide[idx].key[w - XDP_HOT_WORDS]);
+            h = (h << 29 | h >> 35) * XDP_HASH_MULT;
+        }
     }
     return h ^ h >> 32;
+}
+
+/* The same, without a hint of an earlier packet. */
+static void
+run_without_hints(const char *spec, const char *want)
+{
+    clear_hints();
+    run_and_expect(spec, want);
 }
 
 /* A flow is found in each slot of both of its buckets, and only there; and
  * what has its tag there, but another key or mask, is not taken for it. */
 static void
-test_buckets(void **state OVS_UNUSED)
+check_buckets(const char *spec, const char *match)
 {
-    if (!begins("buckets", NULL)) {
-        return;
-    }
-    reset();
-    add_flow(M4 "ipv4(src=10.1.2.3,dst=10.4.5.6) => 9");
+    char *flow_spec = xasprintf("%s => 9", match);
 
-    struct xdp_flow *flow = &maps.flows[row_flows[0].idx];
-    uint64_t h = table_hash(flow, &maps.masks[flow->mask_id]);
+    reset();
+    add_flow(flow_spec);
+    free(flow_spec);
+
+    uint32_t idx = row_flows[0].idx;
+    struct xdp_flow *flow = &maps.flows[idx];
+    uint64_t h = table_hash(idx);
     struct xdp_bucket *both[] = {
         &maps.buckets[h & XDP_BUCKET_MASK],
         &maps.buckets[h >> 20 & XDP_BUCKET_MASK],
         &maps.buckets[(h + 1) & XDP_BUCKET_MASK],   /* Not its own. */
     };
-    __u64 slot = h >> 32 << 32 | row_flows[0].idx;
+    __u64 slot = h >> 32 << 32 | idx;
 
     for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
         compare_number("other slots", 0, both[0]->slots[i] != slot
@@ -764,21 +1156,321 @@ test_buckets(void **state OVS_UNUSED)
     for (size_t b = 0; b < ARRAY_SIZE(both); b++) {
         for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
             both[b]->slots[i] = slot;
-            run_and_expect(TCP4, b < 2 ? "9" : "miss");
+            run_without_hints(spec, b < 2 ? "9" : "miss");
             both[b]->slots[i] ^= 1ULL << 32;        /* Another tag. */
-            run_and_expect(TCP4, "miss");
+            run_without_hints(spec, "miss");
             both[b]->slots[i] = 0;
         }
     }
     both[0]->slots[5] = slot;
-    flow->key[6] ^= 1ULL << 63;
-    run_and_expect(TCP4, "miss");
-    flow->key[6] ^= 1ULL << 63;
+    for (int w = 0; w < XDP_KEY_WORDS; w++) {
+        __u64 *word = (w < XDP_HOT_WORDS ? &flow->key[w]
+                       : &maps.flows_wide[idx].key[w - XDP_HOT_WORDS]);
+        bool compared = w < XDP_HOT_WORDS || maps.masks[flow->mask_id].wide;
+
+        *word ^= 1ULL << (w * 2);
+        run_without_hints(spec, compared ? "miss" : "9");
+        *word ^= 1ULL << (w * 2);
+    }
     flow->mask_id++;
-    run_and_expect(TCP4, "miss");
+    run_without_hints(spec, "miss");
     flow->mask_id--;
-    run_and_expect(TCP4, "9");
+    run_without_hints(spec, "9");
     free_row_flows();
+}
+
+static void
+test_buckets(void **state OVS_UNUSED)
+{
+    if (begins("buckets", NULL)) {
+        check_buckets(TCP4, M4 "ipv4(src=10.1.2.3,dst=10.4.5.6)");
+        check_buckets(NS, M6 "ipv6(src=2001:db8::1:2:3:4,proto=58),"
+                      "icmpv6(type=135,code=0),nd(target=2001:db8::9)");
+    }
+}
+
+#define FROM(PORT) "in_port(" #PORT "),eth(),eth_type(0x0800),"
+
+/* The masks of a port's flows are tried for its packets alone. */
+static void
+test_port_masks(void **state OVS_UNUSED)
+{
+    if (!begins("port-masks", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(FROM(2) "ipv4(tos=1) => ");
+    add_flow(FROM(2) "ipv4(ttl=1) => ");
+    add_flow(FROM(2) "ipv4(src=10.1.2.3) => ");
+    add_flow(FROM(3) "ipv4(src=10.1.2.3) => ");
+    expect_masks(TCP4, "miss", 0, 0);
+    add_flow(FROM(1) "ipv4(src=10.1.2.3) => 9");
+    compare_number("masks", 3, flow_table_n_masks(ft));
+    expect_masks(TCP4, "9", 1, 0);
+    expect_masks(TCP4, "9", 1, 1);
+    run_from_port(TCP4, 2, "drop:ACTION");
+    run_from_port(TCP4, 3, "drop:ACTION:ACTION");
+    run_from_port(TCP4, 2, "drop:ACTION:ACTION:ACTION");
+    clear_counters();
+    run_from_port(TCP4, 0, "miss");
+    expect_masks(TCP4, "9", 1, 1);
+
+    /* One flow of a mask goes: the other ports' stay. */
+    assert_int_equal(flow_table_delete(ft, row_flows[2].idx, NULL), 0);
+    pass_grace_periods();
+    run_from_port(TCP4, 2, "miss");
+    expect_masks(TCP4, "9", 1, 1);
+    run_from_port(TCP4, 3, "drop:ACTION");
+    clear_counters();
+    assert_int_equal(flow_table_delete(ft, row_flows[4].idx, NULL), 0);
+    pass_grace_periods();
+    expect_masks(TCP4, "miss", 0, 0);
+    free_row_flows();
+}
+
+/* Adds a flow that matches 'bits' of the port. */
+static uint32_t
+add_port_bits(const char *spec, uint32_t bits)
+{
+    struct xdp_op op = { .type = XDP_OP_OUTPUT, .arg = OUT_PORT };
+    struct xdp_flow_key key, mask;
+    struct flow_wildcards wc;
+    struct flow flow;
+    uint32_t idx;
+
+    parse_flow(spec, &flow, &wc);
+    wc.masks.dl_type = OVS_BE16_MAX;
+    wc.masks.recirc_id = UINT32_MAX;
+    assert_int_equal(flow_to_xdp_key(&flow, &wc.masks, &key, &mask), 0);
+    mask.in_port = bits;
+    assert_int_equal(flow_table_insert(ft, &key, &mask, &op, 1, &idx), 0);
+    return idx;
+}
+
+/* Flows that do not match all of the port. */
+static void
+test_any_port(void **state OVS_UNUSED)
+{
+    uint32_t idx;
+
+    if (!begins("any-port", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(FROM(1) "ipv4(src=10.1.2.4) => ");
+    idx = add_port_bits(FROM(3) "ipv4(src=10.1.2.3)", 0);
+    expect_masks(TCP4, "9", 2, 0);
+    expect_masks(TCP4, "9", 1, 1);
+    expect_masks(TCP6, "miss", 2, 0);
+    expect_masks(TCP4_SRC(4), "drop:ACTION", 1, 0);
+    clear_counters();
+    for (uint32_t port = 0; port < 4; port++) {
+        run_from_port(TCP4, port, "9");
+        run_from_port(TCP4, port, "9");
+    }
+    /* Ports without flows of their own have the same hints. */
+    compare_number("CACHE_HIT", 7, read_counter(XDP_COUNTER_CACHE_HIT));
+    run_from_port(TCP4, XDP_MAX_PORTS - 1, "9");
+
+    /* A flow of the port is found before one of any. */
+    add_flow(FROM(2) "ipv4(dst=10.4.5.6) => ");
+    clear_hints();
+    clear_counters();
+    run_from_port(TCP4, 2, "drop:ACTION");
+    compare_number("MASK_HIT", 1, read_counter(XDP_COUNTER_MASK_HIT));
+    clear_counters();
+
+    assert_int_equal(flow_table_delete(ft, idx, NULL), 0);
+    pass_grace_periods();
+    expect_masks(TCP4, "miss", 1, 0);
+    add_port_bits(FROM(3) "ipv4(src=10.1.2.3)", UINT32_MAX - 1);
+    expect_masks(TCP4, "miss", 2, 0);
+    run_from_port(TCP4, 3, "9");
+    run_from_port(TCP4, 3, "9");
+    run_from_port(TCP4_SRC(5), 3, "miss");
+    run_from_port(TCP4, 0, "miss");
+    free_row_flows();
+}
+
+static void
+test_no_in_port(void **state OVS_UNUSED)
+{
+    if (!begins("no-in-port", NULL)) {
+        return;
+    }
+    reset();
+    add_flow(FROM(0) "ipv4() => 9");
+    add_flow(FROM(1) "ipv4() => 9");
+    run_from_port(TCP4, UINT32_MAX, "drop:NO_IN_PORT");
+    compare_number("RX", 0, read_counter(XDP_COUNTER_RX));
+    clear_counters();
+    run_from_port(TCP4, 0, "9");
+    run_and_expect(TCP4, "9");
+    compare_number("RX", 2, read_counter(XDP_COUNTER_RX));
+    free_row_flows();
+}
+
+/* Devices on both sides of the limit of the array, and one far above it. */
+static void
+test_high_ifindex(void **state OVS_UNUSED)
+{
+    static const uint32_t pairs[][2] = {
+        { XDP_MAX_IFINDEX - 1, XDP_MAX_IFINDEX }, { 0x7fff7001, 0x41388 },
+    };
+
+    if (!begins("high-ifindex", live_skip_reason)) {
+        return;
+    }
+    struct dp_packet *packet = make_packet(TCP4);
+    uint8_t out[MAX_FRAME];
+    uint32_t verdict;
+    size_t size;
+
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        reset();
+        add_flow(FROM(1) "ipv4() => 9");
+        add_flow(FROM(2) "ipv4() => ");
+        if (!live_make_devices(pairs[i][0], pairs[i][1])) {
+            row_fail("no devices with these indexes");
+        }
+        for (int j = 0; j < 2; j++) {
+            uint32_t ifindex = pairs[i][j];
+
+            set_in_port(ifindex % XDP_MAX_IFINDEX, 3);
+            clear_counters();
+            verdict = run_packet_from(packet, ifindex, out, &size);
+            expect_verdict("9", verdict, out, size);
+            packet->md.in_port.odp_port = u32_to_odp(UINT32_MAX);
+            verdict = run_packet_from(packet, ifindex, out, &size);
+            expect_verdict("drop:NO_IN_PORT", verdict, out, size);
+            if (ifindex >= XDP_MAX_IFINDEX) {
+                bpf_map_delete_elem(map_fd("xdp_ifindexes_high"), &ifindex);
+            }
+            clear_counters();
+            packet->md.in_port.odp_port = u32_to_odp(2);
+            verdict = run_packet_from(packet, ifindex, out, &size);
+            expect_verdict("drop:ACTION", verdict, out, size);
+            if (ifindex >= XDP_MAX_IFINDEX) {
+                bpf_map_delete_elem(map_fd("xdp_ifindexes_high"), &ifindex);
+            }
+            set_in_port(ifindex % XDP_MAX_IFINDEX, UINT32_MAX);
+            packet->md.in_port.odp_port = u32_to_odp(1);
+        }
+        live_remove_devices();
+        free_row_flows();
+    }
+    dp_packet_delete(packet);
+}
+
+/* Packets that leave nothing of theirs to the next one's key. */
+static const char *const residue_packets[] = {
+    TCP4, UDP4, ICMP4, IGMP4, FRAG2_4, TCP6, NS, NA, UDP6 HOP, FRAG2_6, ARP,
+    RARP, VLAN, QINQ, MPLS, MPLS "; ins 14 0006400000065000", LLC, OTHER,
+    ETH TAG(0x8100, 7, 0, IP6(6) TCP),
+    "skb_mark(4),skb_priority(5)," TCP4,
+    "recirc_id(1),skb_mark(4),skb_priority(5),dp_hash(6)," NS,
+    TCP4 "; cut 33", TCP6 "; cut 53", TCP4 "; cut 40", NS "; cut 80",
+    NS "; more 32; at 86 050100000000000005010000000000000501000000000000;"
+       " at 110 0201020000000009",
+};
+
+static void
+test_residue(void **state)
+{
+    const char *const *spec = *state;
+
+    if (!begins_with("residue", NULL, *spec)) {
+        return;
+    }
+    struct dp_packet *packet = make_packet(*spec);
+
+    for (size_t i = 0; i < ARRAY_SIZE(residue_packets); i++) {
+        struct dp_packet *before = make_packet(residue_packets[i]);
+        uint8_t out[MAX_FRAME];
+        uint32_t verdict;
+        size_t size;
+
+        if (can_run(before)) {
+            reset();
+            add_row_flow("exact => 9", packet);
+            run_packet(before, out, &size);
+            clear_counters();
+            verdict = run_packet(packet, out, &size);
+            if (spec != &residue_packets[ARRAY_SIZE(residue_packets) - 1]) {
+                expect_verdict("9", verdict, out, size);
+                compare_bytes("frame", dp_packet_data(packet),
+                              dp_packet_size(packet), out, size);
+            }
+            free_row_flows();
+        }
+        dp_packet_delete(before);
+    }
+    dp_packet_delete(packet);
+}
+
+/* Frames of which only the first bytes are where BPF can read them, of any
+ * number: with fewer than 'headers', userspace looks at the frame. */
+struct split_row {
+    const char *packet;
+    size_t headers;             /* 0: all of it. */
+};
+
+static const struct split_row split_rows[] = {
+    { TCP4 "; pay 200", 54 }, { UDP4, 42 }, { SCTP4, 46 }, { ICMP4, 42 },
+    { IGMP4 "; more 100", 34 }, { FRAG1_4, 42 }, { FRAG2_4, 34 },
+    { TCP6 "; pay 200", 74 }, { UDP6, 62 }, { SCTP6, 66 }, { ICMP6, 62 },
+    { NS, 86 }, { NA, 86 }, { FRAG1_6, 70 }, { FRAG2_6, 62 },
+    { TCP6 HOP DST RH0 AH, 146 }, { ARP, 42 }, { RARP "; pad 60", 42 },
+    { VLAN, 46 }, { QINQ, 50 }, { MPLS, 0 }, { MPLS "; pad 60", 42 },
+    { MPLS "; ins 14 0006400000065000; pad 60", 42 }, { LLC, 42 },
+    { TCP4 "; ins 12 0043aaaa03000000", 62 }, { OTHER, 42 },
+    { OTHER "; cut 14", 0 }, { QINQ "; ins 12 81000005", 50 },
+    { UDP4 "; opt 44280d01000000000000000000000000"
+      "000000000000000000000000000000000000000000000000; csum", 82 },
+    { NS "; more 24; at 86 05010000000000000501000000000000;"
+      " at 102 0201020000000009", 110 },
+    { TCP4 "; at 16 0200", 34 }, { TCP4 "; at 16 0010", 34 },
+    { TCP4 "; at 46 40", 54 }, { TCP4 "; at 46 f0", 54 },
+    { TCP6 "; at 18 0200", 54 }, { UDP4 "; cut 40", 34 },
+    { UDP6 "; cut 50", 14 }, { UDP4 "; cut 33", 14 }, { NS "; cut 80", 54 },
+    { ARP "; cut 40", 0 }, { MPLS "; cut 17", 0 }, { VLAN "; cut 17", 0 },
+    { VLAN "; cut 36", 18 }, { UDP4 "; pay 300; pad 9000", 42 },
+    { ARP "; pad 9000", 42 }, { UDP6 "; pay 300; pad 9000", 62 },
+};
+
+static void
+test_split(void **state)
+{
+    const struct split_row *row = *state;
+
+    if (!begins("split", NULL)) {
+        return;
+    }
+    struct dp_packet *packet = make_packet(row->packet);
+    size_t total = dp_packet_size(packet);
+    size_t headers = row->headers ? row->headers : total;
+
+    for (size_t linear = ETH_HEADER_LEN; linear <= MIN(total, 300);
+         linear++) {
+        struct dp_packet *result = dp_packet_clone(packet);
+        bool deep = linear < headers;
+        uint8_t out[MAX_FRAME];
+        struct outcome o;
+        uint32_t verdict;
+        size_t size;
+
+        reset();
+        add_row_flow("exact => 9", packet);
+        verdict = run_split(packet, linear, out, &size);
+        model(result, deep ? MODEL_DEEP : MODEL_ALL, UINT32_MAX, &o);
+        expect_verdict(deep ? "miss" : "9", verdict, out, size);
+        expect_frame(&o, result, out, size);
+        expect_counters(&o);
+        expect_stats();
+        free_row_flows();
+        dp_packet_delete(result);
+    }
+    dp_packet_delete(packet);
 }
 
 /* With a limit of one tag, the second is an EtherType. */
@@ -979,11 +1671,66 @@ test_edit_live(void **state)
             o.sent[o.n_sent++] = (struct sent) {
                 .port = LIVE_PORT, .packet = result,
             };
-            live_send(packet, partial);
+            live_send(packet, partial, 0);
             expect_live(&o);
         }
         dp_packet_delete(packet);
         free_row_flows();
+    }
+    free(flow);
+}
+
+/* On TC, headers in the first 256 bytes are found, wherever they are; what is
+ * behind is userspace's. */
+struct split_live_row {
+    const char *name;
+    const char *packet;
+    bool deep;
+};
+
+static const struct split_live_row split_live_rows[] = {
+    { "split-ipv4", UDP4 "; pay 5000" },
+    { "split-ipv4-padded", UDP4 "; pay 100; pad 5000" },
+    { "split-ipv6", TCP6 HOP "; pay 5000" },
+    { "split-nd", NS "; pad 5000" },
+    { "split-vlan", QINQ "; pay 5000" },
+    { "split-arp", ARP "; pad 5000" },
+    { "split-other", OTHER "; pad 5000" },
+    { "split-headers-254", UDP6 "; ext 60 0017" ZEROS_190 "; pay 5000" },
+    { "split-headers-262", UDP6 "; ext 60 0018" ZEROS_190 ZEROS_8
+      "; pay 5000", true },
+    { "split-extension-254", UDP6 "; ext 60 0017" ZEROS_190
+      "; ext 0 0000010400000000; pay 5000", true },
+    { "split-headers-574", TCP6 "; ext 0 003f" ZEROS_510 "; pay 5000", true },
+};
+
+static void
+test_split_live(void **state)
+{
+    const struct split_live_row *row = *state;
+
+    if (!begins(row->name, live_skip_reason)) {
+        return;
+    }
+    char *flow = xasprintf("exact => %d", LIVE_PORT);
+
+    for (size_t linear = ETH_HEADER_LEN; linear < 255; linear += 15) {
+        struct dp_packet *packet = make_packet(row->packet);
+        struct dp_packet *result = dp_packet_clone(packet);
+        struct outcome o;
+
+        reset();
+        live_drain();
+        config->trap_ifindex = live_ifindex(TRAP);
+        add_row_flow(flow, packet);
+        model(result, row->deep ? MODEL_DEEP : MODEL_ALL, UINT32_MAX, &o);
+        o.sent[o.n_sent++] = (struct sent) {
+            .port = row->deep ? TRAP : LIVE_PORT, .hdr = o.hdr,
+            .packet = result,
+        };
+        live_send(packet, false, linear);
+        expect_live(&o);
+        dp_packet_delete(packet);
     }
     free(flow);
 }
@@ -1168,6 +1915,17 @@ main(int argc, char *argv[])
     }
     add_test("hash", test_hash, NULL);
     add_test("hints", test_hints, NULL);
+    add_test("hint-of-changed-flow", test_hint_changed, NULL);
+    add_test("hint-of-deleted-flow", test_hint_deleted, NULL);
+    add_test("hint-forged", test_hint_forged, NULL);
+    add_test("hint-set-full", test_hint_full, NULL);
+    add_test("hint-same-for-two-flows", test_hint_same, NULL);
+    add_test("hint-before-wide-mask", test_hint_widened, NULL);
+    add_test("hint-on-another-cpu", test_hint_cpus, NULL);
+    add_test("port-masks", test_port_masks, NULL);
+    add_test("any-port", test_any_port, NULL);
+    add_test("no-in-port", test_no_in_port, NULL);
+    add_test("high-ifindex", test_high_ifindex, NULL);
     add_test("many-masks", test_many_masks, NULL);
     add_test("modify-flow", test_modify_flow, NULL);
     add_test("no-userspace", test_no_userspace, NULL);
@@ -1177,10 +1935,27 @@ main(int argc, char *argv[])
     add_test("buckets", test_buckets, NULL);
     add_row("vlan-limit", test_vlan_limit, NULL, VLAN);
 
+    for (size_t i = 0; i < ARRAY_SIZE(residue_packets); i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "residue-%"PRIuSIZE, i);
+        add_row(name, test_residue, &residue_packets[i], residue_packets[i]);
+    }
+
     /* What only XDP has. */
     for (size_t i = 0; i < ARRAY_SIZE(inject_rows); i++) {
         add_test_at(HOOK_XDP, inject_rows[i].name, test_inject,
                     &inject_rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(split_rows); i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "split-%"PRIuSIZE, i);
+        add_test_at(HOOK_XDP, name, test_split, &split_rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(split_live_rows); i++) {
+        add_test_at(HOOK_TC_LIVE, split_live_rows[i].name, test_split_live,
+                    &split_live_rows[i]);
     }
     add_test_at(HOOK_XDP, "copies-of-9000", test_long_copies, NULL);
     add_test_at(HOOK_XDP, "missing-trap", test_missing_trap, NULL);
