@@ -170,7 +170,7 @@ ctx_hand_over(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 		return XDP_PASS;
 	}
 	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof *h))
-		return drop(XDP_DROP_HEADROOM);
+		return drop(XDP_DROP_METADATA);
 	h = (void *)(long)ctx->data_meta;
 	if ((void *)(h + 1) > (void *)(long)ctx->data)
 		return drop(XDP_DROP_INTERNAL);

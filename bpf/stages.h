@@ -71,7 +71,9 @@ parse_inline(ctx_t *ctx, struct xdp_cpu *c, __u32 vlan_limit)
 			     (void *)(long)ctx->data_end, &len, vlan_limit,
 			     &c->key, &c->offsets);
 	c->len = ctx_wire_len(ctx, len);
-	c->wide = c->key.eth_type != bpf_htons(ETH_P_IP);
+	/* Open vSwitch looks for ND in IPv4 packets, too. */
+	c->wide = c->key.eth_type != bpf_htons(ETH_P_IP) ||
+		  c->key.nw_proto == IPPROTO_ICMPV6;
 	return result;
 }
 

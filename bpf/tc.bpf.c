@@ -35,8 +35,11 @@ deliver_generic(struct __sk_buff *ctx, struct xdp_cpu *c)
 	__u32 len = c->handover_len;
 
 	c->handover_len = 0;
-	if (!len || len == ctx->len)
-		return len ? 0 : -1;
+	if (!len)
+		return -1;
+	/* The kernel may have moved a tag out of the frame since. */
+	if (len == ctx->len || (ctx->vlan_present && len == ctx->len + 4))
+		return 0;
 	return len != ctx->len + ETH_HLEN ||
 	       bpf_skb_change_head(ctx, ETH_HLEN, 0) ||
 	       bpf_skb_store_bytes(ctx, 0, c->handover_mac, ETH_HLEN, 0);
@@ -50,8 +53,8 @@ int deliver(struct __sk_buff *ctx)
 	struct handover *p = (void *)(long)ctx->data_meta;
 	struct xdp_cpu *c = cpu_get();
 	struct xdp_config *config = config_get();
-	struct xdp_flow *flow;
-	__u32 port, flow_id;
+	__u32 port;
+	__u64 ops;
 
 	if (!c)
 		return drop(XDP_DROP_HANDOVER);
@@ -73,11 +76,13 @@ int deliver(struct __sk_buff *ctx)
 	}
 	if (port != HANDOVER_ACTIONS)
 		return ctx_output(ctx, c, port);
-	flow_id = c->flow;
-	flow = bpf_map_lookup_elem(&xdp_flows, &flow_id);
-	if (!flow || !config || parse(ctx, c, config->vlan_limit))
+	if (!config || parse(ctx, c, config->vlan_limit))
 		return drop(XDP_DROP_INTERNAL);
-	c->ops = *(volatile __u64 *)&flow->ops;
+	/* By now the index may be another flow's. */
+	ops = flow_check_global(&c->key, c->flow, 0);
+	if (!ops)
+		return drop(XDP_DROP_HANDOVER);
+	c->ops = ops & ~(__u64)OPS_FOUND;
 	bpf_tail_call(ctx, &tc_stages, XDP_STAGE_ACTIONS);
 	return drop(XDP_DROP_TAIL_CALL);
 }

@@ -124,7 +124,7 @@ detach(struct xdp_ports *ports, const struct xdp_port_info *info)
 static bool
 takes_xdp_frames(const struct xdp_port_info *info)
 {
-    return info->mode != XDP_PORT_TC && !info->qdisc;
+    return info->mode == XDP_PORT_NATIVE && !info->qdisc;
 }
 
 /* Tells BPF that frames of the device are from the port, or no longer. */
@@ -152,27 +152,40 @@ publish_ifindex(struct xdp_ports *ports, const struct xdp_port_info *info,
     return retval ? errno : 0;
 }
 
-/* Enters the port into the maps from which BPF reads, or takes it out.  BPF
- * looks into the devmap first, then at the flags. */
-static int
-publish(struct xdp_ports *ports, uint32_t port_no,
-        const struct xdp_port_info *info)
+/* Tells BPF about the port's device and mode; 'info' is NULL for no port. */
+static void
+publish_flags(struct xdp_ports *ports, uint32_t port_no,
+              const struct xdp_port_info *info)
 {
-    struct xdp_port *entry = &xdp_dp_port_table(ports->dp)[port_no];
     union {
         struct xdp_port port;
         uint64_t word;
     } new = { .word = 0 };
-    int error = 0;
 
     if (info) {
         new.port.ifindex = info->ifindex;
         new.port.flags = (takes_xdp_frames(info) ? 0 : XDP_PORT_F_STACK)
                          | (info->mode == XDP_PORT_GENERIC
                             ? XDP_PORT_F_GENERIC : 0);
+    }
+    __atomic_store_n((uint64_t *) &xdp_dp_port_table(ports->dp)[port_no],
+                     new.word, __ATOMIC_RELEASE);
+}
+
+/* Enters the port into the maps from which BPF reads, or takes it out.  BPF
+ * looks into the devmap first, then at the flags. */
+static int
+publish(struct xdp_ports *ports, uint32_t port_no,
+        const struct xdp_port_info *info)
+{
+    int error = 0;
+
+    if (info) {
+        uint32_t ifindex = info->ifindex;
+
         if ((takes_xdp_frames(info)
-             && bpf_map_update_elem(ports->devmap_fd, &port_no,
-                                    &new.port.ifindex, BPF_ANY))
+             && bpf_map_update_elem(ports->devmap_fd, &port_no, &ifindex,
+                                    BPF_ANY))
             || bpf_map_update_elem(ports->info_fd, &port_no, info, BPF_ANY)) {
             error = errno;
             VLOG_ERR("%s: cannot enter port %"PRIu32" into the maps (%s)",
@@ -181,7 +194,7 @@ publish(struct xdp_ports *ports, uint32_t port_no,
     } else {
         bpf_map_delete_elem(ports->info_fd, &port_no);
     }
-    __atomic_store_n((uint64_t *) entry, new.word, __ATOMIC_RELEASE);
+    publish_flags(ports, port_no, info);
     if (!info || !takes_xdp_frames(info)) {
         bpf_map_delete_elem(ports->devmap_fd, &port_no);
     }
@@ -258,11 +271,20 @@ static void
 adopt(struct xdp_ports *ports)
     OVS_REQUIRES(ports->mutex)
 {
+    for (uint32_t i = 0; i < XDP_MAX_PORTS; i++) {
+        ports->n_policers += is_policed(&xdp_dp_policers(ports->dp)[i]);
+    }
+    xdp_dp_set_n_policers(ports->dp, ports->n_policers);
     for (uint32_t port_no = 0; port_no < XDP_MAX_PORTS; port_no++) {
         struct xdp_port_info info;
 
-        ports->n_policers += is_policed(&xdp_dp_policers(ports->dp)[port_no]);
         if (bpf_map_lookup_elem(ports->info_fd, &port_no, &info)) {
+            char file[32];
+
+            link_file(port_no, file, sizeof file);
+            attach_remove(ports->dp, 0, ATTACH_XDP_NATIVE, file);
+            deliver_file(port_no, file, sizeof file);
+            attach_remove(ports->dp, 0, ATTACH_XDP_NATIVE, file);
             continue;
         }
         if (!is_attached(ports, &info)) {
@@ -273,6 +295,8 @@ adopt(struct xdp_ports *ports)
         }
         ports->infos[port_no] = xmemdup(&info, sizeof info);
         replace_programs(ports, &info);
+        publish_ifindex(ports, &info, true);
+        publish(ports, port_no, &info);
     }
 }
 
@@ -346,6 +370,9 @@ attach_in_mode(struct xdp_ports *ports, struct xdp_port_info *info,
     int error;
 
     info->mode = mode;
+    if (ports->infos[info->port_no]) {
+        publish_flags(ports, info->port_no, info);      /* Mode changes. */
+    }
     link_file(info->port_no, file, sizeof file);
     error = attach_program(ports->dp,
                            xdp_dp_port_program_fd(ports->dp,
@@ -392,6 +419,12 @@ attach(struct xdp_ports *ports, const char *ifname,
              info->mode == XDP_PORT_TC ? "TC"
              : info->mode == XDP_PORT_NATIVE ? "native XDP"
              : "generic XDP", why);
+    if (!error && info->mode != XDP_PORT_TC) {
+        rtnl_link_kind(ifname, kind);
+        if (!kind[0]) {
+            rtnl_set_rx_offloads_for_xdp(ifname);
+        }
+    }
     if (error == EBUSY) {
         VLOG_WARN("%s: another XDP program is attached; remove it with "
                   "\"ip link set dev %s xdp off\"", info->name, ifname);
@@ -406,9 +439,17 @@ static int
 add__(struct xdp_ports *ports, const char *ifname, struct xdp_port_info *info)
     OVS_REQUIRES(ports->mutex)
 {
-    int error = publish_ifindex(ports, info, true);
     char kind[16];
+    int error;
 
+    for (size_t i = 0; i < XDP_MAX_PORTS; i++) {
+        if (ports->infos[i] && ports->infos[i]->ifindex == info->ifindex) {
+            VLOG_WARN("%s: the device is port %"PRIuSIZE" (%s) already",
+                      info->name, i, ports->infos[i]->name);
+            return EBUSY;
+        }
+    }
+    error = publish_ifindex(ports, info, true);
     error = error ? error : attach(ports, ifname, info);
     if (error) {
         publish_ifindex(ports, info, false);

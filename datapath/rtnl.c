@@ -249,6 +249,21 @@ rtnl_set_offloads_for_xdp(const char *name)
     return error ? error : retval;
 }
 
+int
+rtnl_set_rx_offloads_for_xdp(const char *name)
+{
+    struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+    int error = ethtool(name, &flags);
+
+    if (!error && flags.data & (ETH_FLAG_RXVLAN | ETH_FLAG_LRO)) {
+        flags.cmd = ETHTOOL_SFLAGS;
+        flags.data &= ~(ETH_FLAG_RXVLAN | ETH_FLAG_LRO);
+        error = ethtool(name, &flags);
+    }
+    return error ? offload_failed(name, "VLAN stripping and LRO", false, error)
+                 : 0;
+}
+
 /* Either of both is enough.  Neither can be done, nor has to be, on a kernel
  * without IPv6. */
 void

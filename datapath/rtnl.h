@@ -19,6 +19,9 @@ int rtnl_set_mtu(const char *name, unsigned int mtu);
 int rtnl_set_noarp(const char *name);
 /* True if 'name' is a veth whose other end is 'peer'. */
 bool rtnl_is_veth_pair(const char *name, const char *peer);
+/* Turns off what a NIC does to received frames before XDP sees them: taking VLAN
+ * tags out (a tagged frame would look untagged) and merging frames. */
+int rtnl_set_rx_offloads_for_xdp(const char *name);
 /* Turns transmit checksums, segmentation and VLAN offload off, GRO on: frames
  * of 'name' then reach an XDP program on its peer whole. */
 int rtnl_set_offloads_for_xdp(const char *name);

@@ -355,7 +355,8 @@ _Static_assert(sizeof(struct xdp_flow) == 64, "flow");
     X(INTERNAL,     "internal error")                                      \
     X(HANDOVER,     "frame passed up that XDP has not classified")         \
     X(POLICED,      "port sent more than its ingress policing allows")     \
-    X(NO_IN_PORT,   "frame of a device that is no longer a port")
+    X(NO_IN_PORT,   "frame of a device that is no longer a port")          \
+    X(METADATA,     "driver keeps no metadata for a frame that TC delivers")
 
 enum xdp_drop_reason {
 #define XDP_DROP_ENUM(NAME, TEXT) XDP_DROP_##NAME,
