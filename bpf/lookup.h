@@ -170,8 +170,8 @@ hint_word(__u64 h, __u64 word, __u64 bits)
 	return __builtin_bswap64(h ^ (word & bits)) * XDP_HASH_MULT;
 }
 
-/* Packets that are equal under the port's bits have the same hash: the tag of a
- * hint in its upper half, the set of hints in the lower one. */
+/* Packets that are equal under the port's bits have the same hash: in its upper
+ * half the tag of a hint, in the lower one the set of hints. */
 static __always_inline __u64
 hint_hash(const struct xdp_flow_key *key, const struct xdp_port_masks *masks)
 {
@@ -243,14 +243,15 @@ flow_search(__u64 h)
 	/* In place of one that was wrong, or of none, or of any. */
 	way = bpf_get_prandom_u32();
 	for (i = 0; i < XDP_HINT_WAYS; i++) {
-		__u64 hint = set->hints[i];
+		__u32 hint = set->hints[i];
 
-		if (!hint || !((hint ^ h) >> 32)) {
+		if (!hint || (hint ^ h >> 32) <= XDP_HINT_FLOW) {
 			way = i;
 			break;
 		}
 	}
-	set->hints[way & (XDP_HINT_WAYS - 1)] = h >> 32 << 32 | idx;
+	set->hints[way & (XDP_HINT_WAYS - 1)] =
+		(h >> 32 & ~XDP_HINT_FLOW) | idx;
 	return idx;
 }
 
@@ -264,6 +265,7 @@ flow_lookup(struct xdp_cpu *c, __u32 *idx)
 	struct xdp_port_masks *masks;
 	struct xdp_hints *set;
 	struct xdp_flow *flow;
+	__u32 tag;
 	__u64 h, ops;
 	int i;
 
@@ -271,15 +273,16 @@ flow_lookup(struct xdp_cpu *c, __u32 *idx)
 	if (!masks)
 		return 0;
 	h = hint_hash(&c->key, masks);
+	tag = h >> 32 & ~XDP_HINT_FLOW;
 	pos = h & (XDP_HINT_SETS - 1);
 	set = bpf_map_lookup_elem(&xdp_hints, &pos);
 	if (!set)
 		return 0;
 	for (i = 0; i < XDP_HINT_WAYS; i++) {
-		__u64 hint = *(volatile __u64 *)&set->hints[i];
+		__u32 flow_bits = *(volatile __u32 *)&set->hints[i] ^ tag;
 
-		if (!((hint ^ h) >> 32)) {
-			*idx = hint;
+		if (flow_bits <= XDP_HINT_FLOW) {
+			*idx = flow_bits;
 			break;
 		}
 	}

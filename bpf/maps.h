@@ -24,12 +24,17 @@ int parse_nd_global(ctx_t *ctx, __u32 ofs, __u32 left);
 #endif
 #include "parse.h"
 
-#define XDP_HINT_SETS 65536
-#define XDP_HINT_WAYS 8
+/* 262,144 hints in 1 MiB: few enough bytes to stay in caches, and sets so wide that
+ * hardly one of them is too small for 100,000 kinds of packets. */
+#define XDP_HINT_SETS 16384
+#define XDP_HINT_WAYS 16
+#define XDP_HINT_FLOW (XDP_MAX_FLOWS - 1)	/* Bits for the flow index. */
 
 struct xdp_hints {		/* One cache line. */
-	__u64 hints[XDP_HINT_WAYS];	/* Tag << 32 | flow index; 0: none. */
+	/* The rest is a tag; 0: none. */
+	__u32 hints[XDP_HINT_WAYS];
 };
+_Static_assert(!(XDP_MAX_FLOWS & XDP_HINT_FLOW), "flow index in a hint");
 
 /* One CPU's counters, and the state of the packet at hand, which is kept over
  * tail calls.  No program of ours interrupts another on its CPU. */

@@ -48,7 +48,7 @@ static struct xdp_flow_stats *all_stats;
 struct xdp_port *port_table;
 struct xdp_policer *policers;
 struct flow_table_maps maps;
-uint64_t *hints;
+uint32_t *hints;
 static char *cpus;
 struct flow_table *ft;
 

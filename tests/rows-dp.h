@@ -29,10 +29,11 @@ extern struct flow_table_maps maps;
 extern struct flow_table *ft;
 
 /* The sets of hints, one after the other; see bpf/maps.h. */
-#define HINT_SETS 65536
-#define HINT_WAYS 8
+#define HINT_SETS 16384
+#define HINT_WAYS 16
+#define HINT_FLOW (XDP_MAX_FLOWS - 1)   /* The rest of a hint is its tag. */
 #define N_HINTS (HINT_SETS * HINT_WAYS)
-extern uint64_t *hints;
+extern uint32_t *hints;
 void clear_hints(void);
 
 /* Loads all that there is.  Returns NULL, or why no row can run. */

@@ -422,7 +422,7 @@ test_hints(void **state OVS_UNUSED)
     expect_masks(TCP4, "9", 3, 0);
     expect_masks(TCP4, "9", 1, 1);
     compare_number("flow of the hint", row_flows[0].idx,
-                   (uint32_t) hints[find_hint()]);
+                   hints[find_hint()] & HINT_FLOW);
     expect_masks(TCP6, "miss", 3, 0);
     expect_masks(TCP6, "miss", 3, 0);   /* A miss leaves no hint. */
     find_hint();
@@ -505,11 +505,11 @@ test_hint_deleted(void **state OVS_UNUSED)
         run_and_expect(TCP4, "9");
 
         size_t pos = find_hint();
-        uint64_t hint = hints[pos];
+        uint32_t hint = hints[pos];
         struct xdp_port_masks masks = maps.port_masks[1];
 
         idx = row_flows[4].idx;
-        compare_number("flow of the hint", idx, (uint32_t) hint);
+        compare_number("flow of the hint", idx, hint & HINT_FLOW);
         assert_int_equal(flow_table_delete(ft, idx, NULL), 0);
         expect_masks(TCP4, "miss", 4, 0);
         pass_grace_periods();
@@ -523,8 +523,8 @@ test_hint_deleted(void **state OVS_UNUSED)
         compare_bytes("the port's bits", masks.bits, sizeof masks.bits,
                       maps.port_masks[1].bits, sizeof masks.bits);
         expect_masks(TCP4, "9", 4, 0);
-        compare_number("a new hint in its place", hint >> 32 << 32
-                       | row_flows[6].idx, hints[pos]);
+        compare_number("a new hint in its place",
+                       (hint & ~HINT_FLOW) | row_flows[6].idx, hints[pos]);
         expect_masks(TCP4, "9", 1, 1);
         free_row_flows();
     }
@@ -544,12 +544,11 @@ test_hint_forged(void **state OVS_UNUSED)
     run_and_expect(TCP4, "9");
 
     size_t pos = find_hint();
-    uint64_t hint = hints[pos], tag = hint >> 32 << 32;
-    uint64_t *set = &hints[pos - pos % HINT_WAYS];
+    uint32_t hint = hints[pos], tag = hint & ~HINT_FLOW;
+    uint32_t *set = &hints[pos - pos % HINT_WAYS];
     const uint32_t wrong[] = {
         0, row_flows[0].idx, row_flows[1].idx, row_flows[2].idx + 1,
-        XDP_MAX_FLOWS - 1, XDP_MAX_FLOWS, UINT32_MAX,
-        row_flows[2].idx | XDP_MAX_FLOWS,
+        XDP_MAX_FLOWS - 1,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -575,9 +574,9 @@ test_hint_forged(void **state OVS_UNUSED)
         memset(set, 0, HINT_WAYS * sizeof *set);
         set[way] = hint;
         expect_masks(TCP4, "9", 1, 1);
-        set[way] = hint ^ 1ULL << 32;
+        set[way] = hint ^ XDP_MAX_FLOWS;
         expect_masks(TCP4, "9", 2, 0);
-        compare_number("the other hint", hint ^ 1ULL << 32, set[way]);
+        compare_number("the other hint", hint ^ XDP_MAX_FLOWS, set[way]);
     }
     free_row_flows();
 }
@@ -595,15 +594,15 @@ test_hint_full(void **state OVS_UNUSED)
     run_and_expect(TCP4, "9");
 
     size_t pos = find_hint();
-    uint64_t hint = hints[pos];
-    uint64_t *set = &hints[pos - pos % HINT_WAYS];
+    uint32_t hint = hints[pos];
+    uint32_t *set = &hints[pos - pos % HINT_WAYS];
     unsigned int ways = 0;
 
     for (int i = 0; i < 200; i++) {
         int n_own = 0;
 
         for (int way = 0; way < HINT_WAYS; way++) {
-            set[way] = (hint ^ (way + 1ULL) << 40) >> 32 << 32
+            set[way] = ((hint ^ (way + 1u) << 24) & ~HINT_FLOW)
                        | row_flows[0].idx;
         }
         expect_masks(TCP4, "9", 1, 0);
