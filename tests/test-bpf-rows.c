@@ -1366,6 +1366,9 @@ static const char *const residue_packets[] = {
     TCP4, UDP4, ICMP4, IGMP4, FRAG2_4, TCP6, NS, NA, UDP6 HOP, FRAG2_6, ARP,
     RARP, VLAN, QINQ, MPLS, MPLS "; ins 14 0006400000065000", LLC, OTHER,
     ETH TAG(0x8100, 7, 0, IP6(6) TCP),
+    /* ND where Open vSwitch looks for it, too. */
+    ETH IP4(58) "; more 32; at 34 870000000000000020010db8000000000000000000000bad"
+                "0101020000000bad; csum",
     "skb_mark(4),skb_priority(5)," TCP4,
     "recirc_id(1),skb_mark(4),skb_priority(5),dp_hash(6)," NS,
     TCP4 "; cut 33", TCP6 "; cut 53", TCP4 "; cut 40", NS "; cut 80",
