@@ -28,12 +28,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dp-packet.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
+#include "time-slice.h"
 #include "upcall.h"
 #include "util.h"
 #include "xdp-dp.h"
@@ -683,6 +686,44 @@ test_device_gone(void **state OVS_UNUSED)
     upcalls_stop(upcalls);
 }
 
+/* Returns the calling thread's slice in ns, 0 before Linux 6.12.  The first 32
+ * bytes of sched_getattr(2)'s structure: its header cannot be included beside
+ * <sched.h>. */
+static uint64_t
+get_slice(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr;
+
+    assert_int_equal(syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0), 0);
+    return attr.runtime;
+}
+
+static void
+test_time_slice(void **state OVS_UNUSED)
+{
+    const struct sched_param fifo = { .sched_priority = 1 };
+    const struct sched_param normal = { .sched_priority = 0 };
+    uint64_t before = get_slice();
+
+    assert_int_equal(setpriority(PRIO_PROCESS, 0, 5), 0);
+    assert_int_equal(time_slice_set(150000), 0);
+    assert_int_equal(get_slice(), before ? 150000 : 0);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), 5);
+    assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+    assert_int_equal(setpriority(PRIO_PROCESS, 0, 0), 0);
+
+    assert_int_equal(sched_setscheduler(0, SCHED_FIFO, &fifo), 0);
+    assert_int_equal(time_slice_set(150000), EINVAL);
+    assert_int_equal(sched_getscheduler(0), SCHED_FIFO);
+    assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &normal), 0);
+}
+
 int
 main(void)
 {
@@ -698,6 +739,7 @@ main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_device_gone),
+        cmocka_unit_test(test_time_slice),
     };
 
     skip_reason = set_up();

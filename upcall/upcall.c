@@ -25,6 +25,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "time-slice.h"
 #include "upcall-frame.h"
 #include "util.h"
 #include "xdp-dp.h"
@@ -40,6 +41,9 @@ COVERAGE_DEFINE(xdp_upcall_send_drop);
 
 #define BATCH 32                /* Frames of one socket before the next. */
 #define HEADROOM 128            /* In a packet: encapsulation, VLAN tags. */
+/* Of a worker: the least that Linux takes, so that a miss does not wait for a
+ * revalidator's slice. */
+#define SLICE_NS 100000
 
 struct worker {
     struct upcalls *upcalls;
@@ -234,8 +238,14 @@ worker_main(void *worker_)
 {
     struct worker *worker = worker_;
     struct wait_set set;
+    int error;
 
     *this_worker_get() = worker;
+    error = time_slice_set(SLICE_NS);
+    if (error) {
+        VLOG_DBG("no short time slices for an upcall thread (%s)",
+                 ovs_strerror(error));
+    }
     wait_set_init(&set, worker);
     for (;;) {
         wait_set_poll(&set);
