@@ -42,7 +42,7 @@ struct id_stack {
 /* What waits for the end of a grace period. */
 enum deferred_type {
     DEFERRED_FLOW,              /* A flow index and the flow's ops. */
-    DEFERRED_OPS,               /* 'n_ops' ops from 'id' on. */
+    DEFERRED_OPS,               /* Ops, as in struct xdp_flow. */
     DEFERRED_IDLE_LINK,         /* A link that had no flow, but may now. */
     DEFERRED_LINK,              /* A link. */
     DEFERRED_MASK,              /* A mask id. */
@@ -51,8 +51,7 @@ enum deferred_type {
 struct deferred {
     long long int when;         /* time_msec() at which it is over. */
     enum deferred_type type;
-    uint32_t id;
-    uint32_t n_ops;
+    uint64_t id;
 };
 
 /* The pool of ops is made of blocks; a range lies within one of them. */
@@ -62,8 +61,15 @@ BUILD_ASSERT_DECL(OPS_BLOCK >= XDP_FLOW_MAX_OPS);
 BUILD_ASSERT_DECL(XDP_MAX_OPS % OPS_BLOCK == 0);
 
 struct ops_block {
-    struct ovs_list node;       /* In 'ops_fit', by its longest free run. */
+    struct ovs_list node;       /* In 'fit', by its longest free run. */
     uint32_t free;              /* One bit for each op. */
+};
+
+struct ops_pool {
+    struct xdp_op *ops;         /* The map. */
+    struct ops_block *blocks;
+    struct ovs_list fit[OPS_BLOCK + 1];
+    uint64_t fits;              /* Bits: 'fit' not empty. */
 };
 
 /* A mask id.  Its mask, in 'maps.masks', has no words when the id is free. */
@@ -96,9 +102,7 @@ struct flow_table {
 
     struct id_stack free_flows OVS_GUARDED;
     struct id_stack free_masks OVS_GUARDED;
-    struct ops_block *ops_blocks OVS_GUARDED;
-    struct ovs_list ops_fit[OPS_BLOCK + 1] OVS_GUARDED;
-    uint64_t ops_fits OVS_GUARDED;          /* Bits: 'ops_fit' not empty. */
+    struct ops_pool *ops OVS_GUARDED;
 
     struct mask *mask_ids OVS_GUARDED;      /* By mask id. */
     struct hmap masks OVS_GUARDED;          /* Of struct mask. */
@@ -281,8 +285,7 @@ flow_alloc(struct flow_table *ft, uint32_t *idx)
 /* Deferral. */
 
 static void
-defer(struct flow_table *ft, enum deferred_type type, uint32_t id,
-      uint32_t n_ops)
+defer(struct flow_table *ft, enum deferred_type type, uint64_t id)
     OVS_REQUIRES(ft->mutex)
 {
     if (ft->deferred_tail - ft->deferred_head > ft->deferred_mask) {
@@ -299,7 +302,7 @@ defer(struct flow_table *ft, enum deferred_type type, uint32_t id,
         ft->deferred_mask = 2 * size - 1;
     }
     ft->deferred[ft->deferred_tail++ & ft->deferred_mask]
-        = (struct deferred) { time_msec() + GRACE_MSEC, type, id, n_ops };
+        = (struct deferred) { time_msec() + GRACE_MSEC, type, id };
 }
 
 /* Masks.
@@ -464,7 +467,7 @@ mask_remove(struct flow_table *ft, uint32_t id)
     OVS_REQUIRES(ft->mutex)
 {
     hmap_remove(&ft->masks, &ft->mask_ids[id].node);
-    defer(ft, DEFERRED_MASK, id, 0);
+    defer(ft, DEFERRED_MASK, id);
 }
 
 /* Removes a link that has no flow. */
@@ -486,7 +489,7 @@ link_remove(struct flow_table *ft, uint32_t id)
     }
     ft->ports[l->port].n_links--;
     bits_reduce(ft, l->port);
-    defer(ft, DEFERRED_LINK, id, 0);
+    defer(ft, DEFERRED_LINK, id);
     if (!--ft->mask_ids[l->mask_id].n_links) {
         mask_remove(ft, l->mask_id);
     }
@@ -551,7 +554,7 @@ link_unref(struct flow_table *ft, uint32_t id)
 
     if (!--l->n_flows && !l->idle_queued) {
         l->idle_queued = true;
-        defer(ft, DEFERRED_IDLE_LINK, id, 0);
+        defer(ft, DEFERRED_IDLE_LINK, id);
     }
 }
 
@@ -565,48 +568,59 @@ ops_bits(uint32_t off, uint32_t n)
 }
 
 static void
-ops_block_insert(struct flow_table *ft, struct ops_block *block)
-    OVS_REQUIRES(ft->mutex)
+ops_block_insert(struct ops_pool *pool, struct ops_block *block)
 {
     int run = 0;
 
     for (uint32_t bits = block->free; bits; bits &= bits << 1) {
         run++;
     }
-    ovs_list_push_front(&ft->ops_fit[run], &block->node);
-    ft->ops_fits |= UINT64_C(1) << run;
+    ovs_list_push_front(&pool->fit[run], &block->node);
+    pool->fits |= UINT64_C(1) << run;
 }
 
 /* Turns ops from free to used, or back. */
 static void
-ops_flip(struct flow_table *ft, uint32_t off, uint32_t n)
-    OVS_REQUIRES(ft->mutex)
+ops_flip(struct ops_pool *pool, uint32_t off, uint32_t n)
 {
-    struct ops_block *block = &ft->ops_blocks[off / OPS_BLOCK];
+    if (n) {
+        struct ops_block *block = &pool->blocks[off / OPS_BLOCK];
 
-    ovs_list_remove(&block->node);
-    block->free ^= ops_bits(off, n);
-    ops_block_insert(ft, block);
+        ovs_list_remove(&block->node);
+        block->free ^= ops_bits(off, n);
+        ops_block_insert(pool, block);
+    }
+}
+
+static struct ops_pool *
+ops_pool_create(struct xdp_op *ops)
+{
+    struct ops_pool *pool = xzalloc(sizeof *pool);
+
+    pool->ops = ops;
+    pool->blocks = xmalloc(N_OPS_BLOCKS * sizeof *pool->blocks);
+    for (size_t i = 0; i < ARRAY_SIZE(pool->fit); i++) {
+        ovs_list_init(&pool->fit[i]);
+    }
+    for (int i = N_OPS_BLOCKS - 1; i >= 0; i--) {
+        pool->blocks[i].free = UINT32_MAX;
+        ops_block_insert(pool, &pool->blocks[i]);
+    }
+    return pool;
 }
 
 static void
-ops_init(struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
+ops_pool_destroy(struct ops_pool *pool)
 {
-    ft->ops_blocks = xmalloc(N_OPS_BLOCKS * sizeof *ft->ops_blocks);
-    for (size_t i = 0; i < ARRAY_SIZE(ft->ops_fit); i++) {
-        ovs_list_init(&ft->ops_fit[i]);
-    }
-    for (int i = N_OPS_BLOCKS - 1; i >= 0; i--) {
-        ft->ops_blocks[i].free = UINT32_MAX;
-        ops_block_insert(ft, &ft->ops_blocks[i]);
+    if (pool) {
+        free(pool->blocks);
+        free(pool);
     }
 }
 
 /* Takes 'n' ops in a row from the block that they fit into best. */
 static int
-ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
-    OVS_REQUIRES(ft->mutex)
+ops_alloc(struct ops_pool *pool, uint32_t n, uint32_t *offp)
 {
     uint64_t fits;
 
@@ -614,23 +628,23 @@ ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
     if (!n) {
         return 0;
     }
-    while ((fits = ft->ops_fits >> n << n)) {
+    while ((fits = pool->fits >> n << n)) {
         int run = raw_ctz(fits);
 
-        if (ovs_list_is_empty(&ft->ops_fit[run])) {
-            ft->ops_fits &= ~(UINT64_C(1) << run);
+        if (ovs_list_is_empty(&pool->fit[run])) {
+            pool->fits &= ~(UINT64_C(1) << run);
             continue;
         }
 
-        struct ops_block *block = CONTAINER_OF(ft->ops_fit[run].next,
+        struct ops_block *block = CONTAINER_OF(pool->fit[run].next,
                                                struct ops_block, node);
         uint32_t starts = block->free;
 
         for (uint32_t i = 1; i < n; i++) {
             starts &= starts >> 1;
         }
-        *offp = (block - ft->ops_blocks) * OPS_BLOCK + raw_ctz(starts);
-        ops_flip(ft, *offp, n);
+        *offp = (block - pool->blocks) * OPS_BLOCK + raw_ctz(starts);
+        ops_flip(pool, *offp, n);
         return 0;
     }
     return ENOSPC;
@@ -644,16 +658,15 @@ ops_are_output(__u64 ops)
 
 /* Number of ops in the pool that 'ops' (struct xdp_flow) refers to. */
 static uint32_t
-ops_n(__u64 ops)
+ops_pool_n(__u64 ops)
 {
     return ops_are_output(ops) ? 0 : (uint32_t) ops;
 }
 
 /* Puts 'ops' where a flow refers to them by '*encoded'. */
 static int
-ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
-           __u64 *encoded)
-    OVS_REQUIRES(ft->mutex)
+ops_pool_encode(struct ops_pool *pool, const struct xdp_op *ops, uint32_t n,
+                __u64 *encoded)
 {
     uint32_t off;
     int error;
@@ -662,10 +675,10 @@ ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
         *encoded = XDP_OPS_OUTPUT | ops->arg;
         return 0;
     }
-    error = ops_alloc(ft, n, &off);
+    error = ops_alloc(pool, n, &off);
     if (!error) {
         if (n) {                        /* 'ops' may be null. */
-            memcpy(&ft->maps.ops[off], ops, n * sizeof *ops);
+            memcpy(&pool->ops[off], ops, n * sizeof *ops);
         }
         *encoded = (__u64) off << 32 | n;
     }
@@ -674,27 +687,23 @@ ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
 
 /* Number of ops, which are copied to 'ops'. */
 static uint32_t
-ops_decode(const struct flow_table *ft, __u64 encoded,
-           struct xdp_op ops[XDP_FLOW_MAX_OPS])
-    OVS_REQUIRES(ft->mutex)
+ops_pool_decode(const struct ops_pool *pool, __u64 encoded,
+                struct xdp_op ops[XDP_FLOW_MAX_OPS])
 {
     if (ops_are_output(encoded)) {
         ops[0] = (struct xdp_op) { .type = XDP_OP_OUTPUT,
                                    .arg = encoded & (XDP_OPS_OUTPUT - 1) };
         return 1;
     }
-    memcpy(ops, &ft->maps.ops[encoded >> 32], ops_n(encoded) * sizeof *ops);
-    return ops_n(encoded);
+    memcpy(ops, &pool->ops[encoded >> 32], ops_pool_n(encoded) * sizeof *ops);
+    return ops_pool_n(encoded);
 }
 
 /* Frees the ops. */
 static void
-ops_release(struct flow_table *ft, __u64 encoded)
-    OVS_REQUIRES(ft->mutex)
+ops_pool_release(struct ops_pool *pool, __u64 encoded)
 {
-    if (ops_n(encoded)) {
-        ops_flip(ft, encoded >> 32, ops_n(encoded));
-    }
+    ops_flip(pool, encoded >> 32, ops_pool_n(encoded));
 }
 
 static void
@@ -703,11 +712,11 @@ release(struct flow_table *ft, const struct deferred *d)
 {
     switch (d->type) {
     case DEFERRED_FLOW:
-        ops_release(ft, ft->maps.flows[d->id].ops);
+        ops_pool_release(ft->ops, ft->maps.flows[d->id].ops);
         id_push(&ft->free_flows, d->id);
         break;
     case DEFERRED_OPS:
-        ops_flip(ft, d->id, d->n_ops);
+        ops_pool_release(ft->ops, d->id);
         break;
     case DEFERRED_IDLE_LINK:
         ft->link_ids[d->id].idle_queued = false;
@@ -751,8 +760,7 @@ reclaim(struct flow_table *ft, size_t max)
 /* True if the flow's ops are a range of one block, known, and no other
  * flow's. */
 static bool
-ops_can_adopt(const struct flow_table *ft, __u64 ops)
-    OVS_REQUIRES(ft->mutex)
+ops_pool_can_adopt(const struct ops_pool *pool, __u64 ops)
 {
     uint32_t off = ops >> 32, n = ops;
 
@@ -761,15 +769,22 @@ ops_can_adopt(const struct flow_table *ft, __u64 ops)
     }
     if (n > XDP_FLOW_MAX_OPS || off >= XDP_MAX_OPS
         || off % OPS_BLOCK + n > OPS_BLOCK
-        || ops_bits(off, n) & ~ft->ops_blocks[off / OPS_BLOCK].free) {
+        || ops_bits(off, n) & ~pool->blocks[off / OPS_BLOCK].free) {
         return false;
     }
     for (uint32_t i = off; i < off + n; i++) {
-        if (ft->maps.ops[i].type >= XDP_OP_N) {
+        if (pool->ops[i].type >= XDP_OP_N) {
             return false;
         }
     }
     return true;
+}
+
+/* Takes them over. */
+static void
+ops_pool_adopt(struct ops_pool *pool, __u64 ops)
+{
+    ops_flip(pool, ops >> 32, ops_pool_n(ops));
 }
 
 static bool
@@ -825,7 +840,8 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     }
     hash = masked_key_hash(key, mask, flow->mask_id);
     if (find_slot(ft, key, flow->mask_id, hash) != slot
-        || !ops_can_adopt(ft, flow->ops) || !mask_adopt(ft, flow->mask_id)) {
+        || !ops_pool_can_adopt(ft->ops, flow->ops)
+        || !mask_adopt(ft, flow->mask_id)) {
         return false;
     }
     port = key_port(key, mask);
@@ -842,9 +858,7 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     ft->link_ids[id].n_flows++;
     ft->flow_links[idx] = id;
     ft->n_flows++;
-    if (ops_n(flow->ops)) {
-        ops_flip(ft, flow->ops >> 32, ops_n(flow->ops));
-    }
+    ops_pool_adopt(ft->ops, flow->ops);
     return true;
 }
 
@@ -966,11 +980,11 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     hmap_init(&ft->links);
     ft->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *ft->ports);
     ft->flow_links = xcalloc(XDP_MAX_FLOWS, sizeof *ft->flow_links);
+    ft->ops = ops_pool_create(ft->maps.ops);
     ft->deferred_mask = 1023;
     ft->deferred = xmalloc(1024 * sizeof *ft->deferred);
 
     ovs_mutex_lock(&ft->mutex);
-    ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
     } else {
@@ -999,7 +1013,7 @@ flow_table_destroy(struct flow_table *ft)
     if (!ft) {
         return;
     }
-    free(ft->ops_blocks);
+    ops_pool_destroy(ft->ops);
     free(ft->free_flows.ids);
     free(ft->free_masks.ids);
     free(ft->mask_ids);
@@ -1044,13 +1058,13 @@ insert__(struct flow_table *ft, const __u64 *words,
     if (!slot) {
         goto error;
     }
-    error = ops_encode(ft, ops, n_ops, &encoded);
+    error = ops_pool_encode(ft->ops, ops, n_ops, &encoded);
     if (error) {
         goto error;
     }
     error = flow_alloc(ft, &idx);
     if (error) {
-        ops_release(ft, encoded);
+        ops_pool_release(ft->ops, encoded);
         goto error;
     }
 
@@ -1112,15 +1126,15 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
         error = ENOENT;
     } else {
         reclaim(ft, RECLAIM_SOME);
-        error = ops_encode(ft, ops, n_ops, &encoded);
+        error = ops_pool_encode(ft->ops, ops, n_ops, &encoded);
     }
     if (!error) {
         struct xdp_flow *flow = &ft->maps.flows[idx];
         __u64 old = flow->ops;
 
         store64(&flow->ops, encoded);
-        if (ops_n(old)) {
-            defer(ft, DEFERRED_OPS, old >> 32, ops_n(old));
+        if (ops_pool_n(old)) {
+            defer(ft, DEFERRED_OPS, old);
         }
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -1149,7 +1163,7 @@ delete__(struct flow_table *ft, uint32_t idx)
     link_unref(ft, ft->flow_links[idx]);
     ft->flow_links[idx] = 0;
     ft->n_flows--;
-    defer(ft, DEFERRED_FLOW, idx, 0);
+    defer(ft, DEFERRED_FLOW, idx);
     return 0;
 }
 
@@ -1251,7 +1265,7 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
             read_key(ft, idx, words);
             memcpy(&key, words, sizeof key);
             memcpy(&mask, m->bits, sizeof mask);
-            n_ops = ops_decode(ft, flow->ops, ops);
+            n_ops = ops_pool_decode(ft->ops, flow->ops, ops);
         }
         ovs_mutex_unlock(&ft->mutex);
         if (live) {
