@@ -54,6 +54,13 @@ struct deferred {
     uint64_t id;
 };
 
+/* A ring, by 'when'. */
+struct deferred_queue {
+    struct deferred *ring;
+    size_t head, tail;
+    size_t mask;                /* Size of the ring, less one. */
+};
+
 /* A mask id.  Its mask, in 'maps.masks', has no words when the id is free. */
 struct mask {
     struct hmap_node node;      /* In 'masks', by mask_hash(); if in use. */
@@ -93,9 +100,7 @@ struct flow_table {
     struct hmap links OVS_GUARDED;          /* Of struct link. */
     struct port *ports OVS_GUARDED;         /* By port, and XDP_ANY_PORT. */
 
-    /* A ring, by 'when'; 'deferred_mask' is its size less one. */
-    struct deferred *deferred OVS_GUARDED;
-    size_t deferred_head, deferred_tail, deferred_mask OVS_GUARDED;
+    struct deferred_queue *deferred OVS_GUARDED;
     size_t n_flows OVS_GUARDED;
     uint32_t *flow_links OVS_GUARDED;       /* By flow index: link; 0: free. */
 };
@@ -266,25 +271,57 @@ flow_alloc(struct flow_table *ft, uint32_t *idx)
 
 /* Deferral. */
 
-static void
-defer(struct flow_table *ft, enum deferred_type type, uint64_t id)
-    OVS_REQUIRES(ft->mutex)
+static struct deferred_queue *
+deferred_queue_create(void)
 {
-    if (ft->deferred_tail - ft->deferred_head > ft->deferred_mask) {
-        size_t size = ft->deferred_mask + 1;
+    struct deferred_queue *q = xzalloc(sizeof *q);
+
+    q->mask = 1023;
+    q->ring = xmalloc(1024 * sizeof *q->ring);
+    return q;
+}
+
+static void
+deferred_queue_destroy(struct deferred_queue *q)
+{
+    if (q) {
+        free(q->ring);
+        free(q);
+    }
+}
+
+static void
+defer(struct deferred_queue *q, enum deferred_type type, uint64_t id)
+{
+    if (q->tail - q->head > q->mask) {
+        size_t size = q->mask + 1;
         struct deferred *ring = xmalloc(2 * size * sizeof *ring);
 
         for (size_t i = 0; i < size; i++) {
-            ring[i] = ft->deferred[(ft->deferred_head + i) & (size - 1)];
+            ring[i] = q->ring[(q->head + i) & (size - 1)];
         }
-        free(ft->deferred);
-        ft->deferred = ring;
-        ft->deferred_head = 0;
-        ft->deferred_tail = size;
-        ft->deferred_mask = 2 * size - 1;
+        free(q->ring);
+        q->ring = ring;
+        q->head = 0;
+        q->tail = size;
+        q->mask = 2 * size - 1;
     }
-    ft->deferred[ft->deferred_tail++ & ft->deferred_mask]
+    q->ring[q->tail++ & q->mask]
         = (struct deferred) { time_msec() + GRACE_MSEC, type, id };
+}
+
+static bool
+deferred_queue_pop(struct deferred_queue *q, long long int now,
+                   struct deferred *d)
+{
+    const struct deferred *first = &q->ring[q->head & q->mask];
+
+    if (q->head == q->tail || first->when > now) {
+        return false;
+    }
+    *d = *first;
+    q->head++;
+    return true;
 }
 
 /* Masks.
@@ -449,7 +486,7 @@ mask_remove(struct flow_table *ft, uint32_t id)
     OVS_REQUIRES(ft->mutex)
 {
     hmap_remove(&ft->masks, &ft->mask_ids[id].node);
-    defer(ft, DEFERRED_MASK, id);
+    defer(ft->deferred, DEFERRED_MASK, id);
 }
 
 /* Removes a link that has no flow. */
@@ -471,7 +508,7 @@ link_remove(struct flow_table *ft, uint32_t id)
     }
     ft->ports[l->port].n_links--;
     bits_reduce(ft, l->port);
-    defer(ft, DEFERRED_LINK, id);
+    defer(ft->deferred, DEFERRED_LINK, id);
     if (!--ft->mask_ids[l->mask_id].n_links) {
         mask_remove(ft, l->mask_id);
     }
@@ -536,7 +573,7 @@ link_unref(struct flow_table *ft, uint32_t id)
 
     if (!--l->n_flows && !l->idle_queued) {
         l->idle_queued = true;
-        defer(ft, DEFERRED_IDLE_LINK, id);
+        defer(ft->deferred, DEFERRED_IDLE_LINK, id);
     }
 }
 
@@ -577,13 +614,11 @@ reclaim(struct flow_table *ft, size_t max)
     long long int now = time_msec();
 
     while (max--) {
-        struct deferred d
-            = ft->deferred[ft->deferred_head & ft->deferred_mask];
+        struct deferred d;
 
-        if (ft->deferred_head == ft->deferred_tail || d.when > now) {
+        if (!deferred_queue_pop(ft->deferred, now, &d)) {
             return false;
         }
-        ft->deferred_head++;
         release(ft, &d);
     }
     return true;
@@ -785,8 +820,7 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ft->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *ft->ports);
     ft->flow_links = xcalloc(XDP_MAX_FLOWS, sizeof *ft->flow_links);
     ft->ops = ops_pool_create(ft->maps.ops);
-    ft->deferred_mask = 1023;
-    ft->deferred = xmalloc(1024 * sizeof *ft->deferred);
+    ft->deferred = deferred_queue_create();
 
     ovs_mutex_lock(&ft->mutex);
     if (adopt_flows) {
@@ -826,7 +860,7 @@ flow_table_destroy(struct flow_table *ft)
     free(ft->link_ids);
     hmap_destroy(&ft->links);
     free(ft->ports);
-    free(ft->deferred);
+    deferred_queue_destroy(ft->deferred);
     free(ft->flow_links);
     ovs_mutex_destroy(&ft->mutex);
     free(ft);
@@ -938,7 +972,7 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
 
         store64(&flow->ops, encoded);
         if (ops_pool_n(old)) {
-            defer(ft, DEFERRED_OPS, old);
+            defer(ft->deferred, DEFERRED_OPS, old);
         }
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -967,7 +1001,7 @@ delete__(struct flow_table *ft, uint32_t idx)
     link_unref(ft, ft->flow_links[idx]);
     ft->flow_links[idx] = 0;
     ft->n_flows--;
-    defer(ft, DEFERRED_FLOW, idx);
+    defer(ft->deferred, DEFERRED_FLOW, idx);
     return 0;
 }
 
