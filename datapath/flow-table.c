@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "bitmap.h"
+#include "deferred.h"
 #include "hash.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/util.h"
@@ -27,7 +28,6 @@
 
 VLOG_DEFINE_THIS_MODULE(xdp_flow_table);
 
-#define GRACE_MSEC 20
 /* What is done at most under one hold of the mutex: before an insertion, and
  * else. */
 #define RECLAIM_SOME 16
@@ -37,28 +37,6 @@ VLOG_DEFINE_THIS_MODULE(xdp_flow_table);
 struct id_stack {
     uint32_t *ids;              /* Room for all. */
     size_t n;
-};
-
-/* What waits for the end of a grace period. */
-enum deferred_type {
-    DEFERRED_FLOW,              /* A flow index and the flow's ops. */
-    DEFERRED_OPS,               /* Ops, as in struct xdp_flow. */
-    DEFERRED_IDLE_LINK,         /* A link that had no flow, but may now. */
-    DEFERRED_LINK,              /* A link. */
-    DEFERRED_MASK,              /* A mask id. */
-};
-
-struct deferred {
-    long long int when;         /* time_msec() at which it is over. */
-    enum deferred_type type;
-    uint64_t id;
-};
-
-/* A ring, by 'when'. */
-struct deferred_queue {
-    struct deferred *ring;
-    size_t head, tail;
-    size_t mask;                /* Size of the ring, less one. */
 };
 
 /* A mask id.  Its mask, in 'maps.masks', has no words when the id is free. */
@@ -267,61 +245,6 @@ flow_alloc(struct flow_table *ft, uint32_t *idx)
         ft->free_flows.n--;
     }
     return error;
-}
-
-/* Deferral. */
-
-static struct deferred_queue *
-deferred_queue_create(void)
-{
-    struct deferred_queue *q = xzalloc(sizeof *q);
-
-    q->mask = 1023;
-    q->ring = xmalloc(1024 * sizeof *q->ring);
-    return q;
-}
-
-static void
-deferred_queue_destroy(struct deferred_queue *q)
-{
-    if (q) {
-        free(q->ring);
-        free(q);
-    }
-}
-
-static void
-defer(struct deferred_queue *q, enum deferred_type type, uint64_t id)
-{
-    if (q->tail - q->head > q->mask) {
-        size_t size = q->mask + 1;
-        struct deferred *ring = xmalloc(2 * size * sizeof *ring);
-
-        for (size_t i = 0; i < size; i++) {
-            ring[i] = q->ring[(q->head + i) & (size - 1)];
-        }
-        free(q->ring);
-        q->ring = ring;
-        q->head = 0;
-        q->tail = size;
-        q->mask = 2 * size - 1;
-    }
-    q->ring[q->tail++ & q->mask]
-        = (struct deferred) { time_msec() + GRACE_MSEC, type, id };
-}
-
-static bool
-deferred_queue_pop(struct deferred_queue *q, long long int now,
-                   struct deferred *d)
-{
-    const struct deferred *first = &q->ring[q->head & q->mask];
-
-    if (q->head == q->tail || first->when > now) {
-        return false;
-    }
-    *d = *first;
-    q->head++;
-    return true;
 }
 
 /* Masks.
