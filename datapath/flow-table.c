@@ -63,21 +63,27 @@ struct port {
     uint32_t n_removed;         /* Links, since 'bits' was set anew. */
 };
 
+struct flow_masks {
+    struct flow_table_maps maps;            /* As the flow table's. */
+    struct deferred_queue *deferred;        /* The flow table's. */
+
+    struct id_stack free_masks;
+    struct mask *mask_ids;                  /* By mask id. */
+    struct hmap masks;                      /* Of struct mask. */
+    struct id_stack free_links;
+    struct link *link_ids;                  /* By number. */
+    struct hmap links;                      /* Of struct link. */
+    struct port *ports;                     /* By port, and XDP_ANY_PORT. */
+    unsigned long *old_links;               /* During adoption. */
+};
+
 struct flow_table {
     struct ovs_mutex mutex;
     struct flow_table_maps maps;
 
     struct id_stack free_flows OVS_GUARDED;
-    struct id_stack free_masks OVS_GUARDED;
+    struct flow_masks *masks OVS_GUARDED;
     struct ops_pool *ops OVS_GUARDED;
-
-    struct mask *mask_ids OVS_GUARDED;      /* By mask id. */
-    struct hmap masks OVS_GUARDED;          /* Of struct mask. */
-    struct id_stack free_links OVS_GUARDED;
-    struct link *link_ids OVS_GUARDED;      /* By number. */
-    struct hmap links OVS_GUARDED;          /* Of struct link. */
-    struct port *ports OVS_GUARDED;         /* By port, and XDP_ANY_PORT. */
-
     struct deferred_queue *deferred OVS_GUARDED;
     size_t n_flows OVS_GUARDED;
     uint32_t *flow_links OVS_GUARDED;       /* By flow index: link; 0: free. */
@@ -112,7 +118,7 @@ masked_key_hash(const __u64 *words, const struct xdp_mask *mask,
 
 /* Fills in the rest of a mask that has its bits. */
 static void
-mask_build(struct xdp_mask *mask)
+flow_mask_build(struct xdp_mask *mask)
 {
     mask->n_words = 0;
     mask->wide = 0;
@@ -263,14 +269,13 @@ mask_hash(const struct xdp_mask *mask)
 }
 
 static struct mask *
-mask_find(const struct flow_table *ft, const struct xdp_mask *mask,
+mask_find(const struct flow_masks *fm, const struct xdp_mask *mask,
           uint32_t hash)
-    OVS_REQUIRES(ft->mutex)
 {
     struct mask *m;
 
-    HMAP_FOR_EACH_WITH_HASH (m, node, hash, &ft->masks) {
-        const struct xdp_mask *other = &ft->maps.masks[m - ft->mask_ids];
+    HMAP_FOR_EACH_WITH_HASH (m, node, hash, &fm->masks) {
+        const struct xdp_mask *other = &fm->maps.masks[m - fm->mask_ids];
 
         if (!memcmp(other->bits, mask->bits, sizeof mask->bits)) {
             return m;
@@ -286,12 +291,11 @@ link_hash(uint32_t port, uint32_t mask_id)
 }
 
 static struct link *
-link_find(const struct flow_table *ft, uint32_t port, uint32_t mask_id)
-    OVS_REQUIRES(ft->mutex)
+link_find(const struct flow_masks *fm, uint32_t port, uint32_t mask_id)
 {
     struct link *l;
 
-    HMAP_FOR_EACH_WITH_HASH (l, node, link_hash(port, mask_id), &ft->links) {
+    HMAP_FOR_EACH_WITH_HASH (l, node, link_hash(port, mask_id), &fm->links) {
         if (l->port == port && l->mask_id == mask_id) {
             return l;
         }
@@ -300,17 +304,16 @@ link_find(const struct flow_table *ft, uint32_t port, uint32_t mask_id)
 }
 
 static uint32_t
-link_next(const struct flow_table *ft, uint32_t id)
+link_next(const struct flow_masks *fm, uint32_t id)
 {
-    return ft->maps.mask_links[id] >> 32;
+    return fm->maps.mask_links[id] >> 32;
 }
 
 static void
-link_write(struct flow_table *ft, uint32_t id, uint32_t next)
-    OVS_REQUIRES(ft->mutex)
+link_write(struct flow_masks *fm, uint32_t id, uint32_t next)
 {
-    store64(&ft->maps.mask_links[id],
-            (__u64) next << 32 | ft->link_ids[id].mask_id);
+    store64(&fm->maps.mask_links[id],
+            (__u64) next << 32 | fm->link_ids[id].mask_id);
 }
 
 static void
@@ -338,165 +341,181 @@ bits_add(struct xdp_port_masks *pm, const struct xdp_mask *mask)
 /* Counts a mask of the port that is gone, and sets the port's bits anew once
  * as many are gone as are there. */
 static void
-bits_reduce(struct flow_table *ft, uint32_t port)
-    OVS_REQUIRES(ft->mutex)
+bits_reduce(struct flow_masks *fm, uint32_t port)
 {
-    struct xdp_port_masks *pm = &ft->maps.port_masks[port];
-    struct port *p = &ft->ports[port];
+    struct xdp_port_masks *pm = &fm->maps.port_masks[port];
+    struct port *p = &fm->ports[port];
     struct xdp_port_masks new = { .head = 0 };
 
     if (++p->n_removed < p->n_links) {
         return;
     }
     p->n_removed = 0;
-    for (uint32_t id = pm->head; id; id = link_next(ft, id)) {
-        bits_add(&new, &ft->maps.masks[ft->link_ids[id].mask_id]);
+    for (uint32_t id = pm->head; id; id = link_next(fm, id)) {
+        bits_add(&new, &fm->maps.masks[fm->link_ids[id].mask_id]);
     }
     bits_store(pm, &new);
 }
 
 static bool
-links_are_full(const struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
+links_are_full(const struct flow_masks *fm)
 {
-    return !ft->free_links.n || hmap_count(&ft->links) >= MAX_LINKS;
+    return !fm->free_links.n || hmap_count(&fm->links) >= MAX_LINKS;
 }
 
 /* A link of 'port' and 'mask_id', without flows, that is in no list yet; 0 if
  * all are taken. */
 static uint32_t
-link_alloc(struct flow_table *ft, uint32_t port, uint32_t mask_id)
-    OVS_REQUIRES(ft->mutex)
+link_alloc(struct flow_masks *fm, uint32_t port, uint32_t mask_id)
 {
     struct link *l;
     uint32_t id;
 
-    if (links_are_full(ft)) {
+    if (links_are_full(fm)) {
         return 0;
     }
-    id = ft->free_links.ids[--ft->free_links.n];
-    l = &ft->link_ids[id];
+    id = fm->free_links.ids[--fm->free_links.n];
+    l = &fm->link_ids[id];
     l->mask_id = mask_id;
     l->port = port;
     l->n_flows = 0;
     l->prev = 0;
-    hmap_insert(&ft->links, &l->node, link_hash(port, mask_id));
-    ft->mask_ids[mask_id].n_links++;
+    hmap_insert(&fm->links, &l->node, link_hash(port, mask_id));
+    fm->mask_ids[mask_id].n_links++;
     return id;
 }
 
 /* Puts the link in front of its port's list. */
 static void
-link_publish(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+link_publish(struct flow_masks *fm, uint32_t id)
 {
-    struct link *l = &ft->link_ids[id];
-    struct xdp_port_masks *pm = &ft->maps.port_masks[l->port];
+    struct link *l = &fm->link_ids[id];
+    struct xdp_port_masks *pm = &fm->maps.port_masks[l->port];
 
-    link_write(ft, id, pm->head);
+    link_write(fm, id, pm->head);
     if (pm->head) {
-        ft->link_ids[pm->head].prev = id;
+        fm->link_ids[pm->head].prev = id;
     }
-    bits_add(pm, &ft->maps.masks[l->mask_id]);
-    ft->ports[l->port].n_links++;
+    bits_add(pm, &fm->maps.masks[l->mask_id]);
+    fm->ports[l->port].n_links++;
     store32(&pm->head, id);
 }
 
 /* Removes a mask that no port has.  It keeps its words for a grace period: a
  * program may be comparing a flow that was deleted just now. */
 static void
-mask_remove(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+mask_remove(struct flow_masks *fm, uint32_t id)
 {
-    hmap_remove(&ft->masks, &ft->mask_ids[id].node);
-    defer(ft->deferred, DEFERRED_MASK, id);
+    hmap_remove(&fm->masks, &fm->mask_ids[id].node);
+    defer(fm->deferred, DEFERRED_MASK, id);
 }
 
 /* Removes a link that has no flow. */
 static void
-link_remove(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+link_remove(struct flow_masks *fm, uint32_t id)
 {
-    struct link *l = &ft->link_ids[id];
-    uint32_t next = link_next(ft, id);
+    struct link *l = &fm->link_ids[id];
+    uint32_t next = link_next(fm, id);
 
-    hmap_remove(&ft->links, &l->node);
+    hmap_remove(&fm->links, &l->node);
     if (l->prev) {
-        link_write(ft, l->prev, next);
+        link_write(fm, l->prev, next);
     } else {
-        store32(&ft->maps.port_masks[l->port].head, next);
+        store32(&fm->maps.port_masks[l->port].head, next);
     }
     if (next) {
-        ft->link_ids[next].prev = l->prev;
+        fm->link_ids[next].prev = l->prev;
     }
-    ft->ports[l->port].n_links--;
-    bits_reduce(ft, l->port);
-    defer(ft->deferred, DEFERRED_LINK, id);
-    if (!--ft->mask_ids[l->mask_id].n_links) {
-        mask_remove(ft, l->mask_id);
+    fm->ports[l->port].n_links--;
+    bits_reduce(fm, l->port);
+    defer(fm->deferred, DEFERRED_LINK, id);
+    if (!--fm->mask_ids[l->mask_id].n_links) {
+        mask_remove(fm, l->mask_id);
     }
 }
 
 /* The id of 'mask', which gets one, for a link, when it has none; 0 if all ids
  * or links are taken. */
 static uint32_t
-mask_get(struct flow_table *ft, const struct xdp_mask *mask)
-    OVS_REQUIRES(ft->mutex)
+mask_get(struct flow_masks *fm, const struct xdp_mask *mask)
 {
     uint32_t hash = mask_hash(mask);
-    struct mask *m = mask_find(ft, mask, hash);
+    struct mask *m = mask_find(fm, mask, hash);
     uint32_t id;
 
     if (m) {
-        return m - ft->mask_ids;
+        return m - fm->mask_ids;
     }
-    if (!ft->free_masks.n || links_are_full(ft)) {
+    if (!fm->free_masks.n || links_are_full(fm)) {
         return 0;
     }
-    id = ft->free_masks.ids[--ft->free_masks.n];
-    memcpy(ft->maps.masks[id].words, mask->words, sizeof mask->words);
-    memcpy(ft->maps.masks[id].bits, mask->bits, sizeof mask->bits);
-    ft->maps.masks[id].wide = mask->wide;
-    store32(&ft->maps.masks[id].n_words, mask->n_words);
-    ft->mask_ids[id].n_links = 0;
-    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
+    id = fm->free_masks.ids[--fm->free_masks.n];
+    memcpy(fm->maps.masks[id].words, mask->words, sizeof mask->words);
+    memcpy(fm->maps.masks[id].bits, mask->bits, sizeof mask->bits);
+    fm->maps.masks[id].wide = mask->wide;
+    store32(&fm->maps.masks[id].n_words, mask->n_words);
+    fm->mask_ids[id].n_links = 0;
+    hmap_insert(&fm->masks, &fm->mask_ids[id].node, hash);
     return id;
 }
 
 /* The link of 'port' and 'mask', with one flow more; 0 if there is no room. */
 static uint32_t
-link_ref(struct flow_table *ft, uint32_t port, const struct xdp_mask *mask)
-    OVS_REQUIRES(ft->mutex)
+flow_masks_ref(struct flow_masks *fm, uint32_t port,
+               const struct xdp_mask *mask, uint32_t *mask_idp)
 {
-    uint32_t mask_id = mask_get(ft, mask);
+    uint32_t mask_id = mask_get(fm, mask);
     struct link *l;
     uint32_t id;
 
     if (!mask_id) {
         return 0;
     }
-    l = link_find(ft, port, mask_id);
+    l = link_find(fm, port, mask_id);
     if (!l) {
-        id = link_alloc(ft, port, mask_id);
+        id = link_alloc(fm, port, mask_id);
         if (!id) {
             return 0;
         }
-        link_publish(ft, id);
-        l = &ft->link_ids[id];
+        link_publish(fm, id);
+        l = &fm->link_ids[id];
     }
     l->n_flows++;
-    return l - ft->link_ids;
+    *mask_idp = mask_id;
+    return l - fm->link_ids;
 }
 
 static void
-link_unref(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+flow_masks_unref(struct flow_masks *fm, uint32_t id)
 {
-    struct link *l = &ft->link_ids[id];
+    struct link *l = &fm->link_ids[id];
 
     if (!--l->n_flows && !l->idle_queued) {
         l->idle_queued = true;
-        defer(ft->deferred, DEFERRED_IDLE_LINK, id);
+        defer(fm->deferred, DEFERRED_IDLE_LINK, id);
+    }
+}
+
+static void
+flow_masks_release(struct flow_masks *fm, const struct deferred *d)
+{
+    switch (d->type) {
+    case DEFERRED_IDLE_LINK:
+        fm->link_ids[d->id].idle_queued = false;
+        if (!fm->link_ids[d->id].n_flows) {
+            link_remove(fm, d->id);
+        }
+        break;
+    case DEFERRED_LINK:
+        id_push(&fm->free_links, d->id);
+        break;
+    case DEFERRED_MASK:
+        store32(&fm->maps.masks[d->id].n_words, 0);
+        id_push(&fm->free_masks, d->id);
+        break;
+    case DEFERRED_FLOW:
+    case DEFERRED_OPS:
+        OVS_NOT_REACHED();
     }
 }
 
@@ -513,17 +532,9 @@ release(struct flow_table *ft, const struct deferred *d)
         ops_pool_release(ft->ops, d->id);
         break;
     case DEFERRED_IDLE_LINK:
-        ft->link_ids[d->id].idle_queued = false;
-        if (!ft->link_ids[d->id].n_flows) {
-            link_remove(ft, d->id);
-        }
-        break;
     case DEFERRED_LINK:
-        id_push(&ft->free_links, d->id);
-        break;
     case DEFERRED_MASK:
-        store32(&ft->maps.masks[d->id].n_words, 0);
-        id_push(&ft->free_masks, d->id);
+        flow_masks_release(ft->masks, d);
         break;
     }
 }
@@ -550,28 +561,50 @@ reclaim(struct flow_table *ft, size_t max)
 /* Creation and adoption. */
 
 static bool
-mask_is_valid(const struct xdp_mask *mask)
+flow_mask_is_valid(const struct xdp_mask *mask)
 {
     struct xdp_mask copy = *mask;
 
-    mask_build(&copy);
+    flow_mask_build(&copy);
     return copy.n_words && !memcmp(&copy, mask, sizeof copy);
 }
 
 /* Takes the mask 'id' over.  False if there is an equal one already. */
 static bool
-mask_adopt(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
+mask_adopt(struct flow_masks *fm, uint32_t id)
 {
-    const struct xdp_mask *mask = &ft->maps.masks[id];
+    const struct xdp_mask *mask = &fm->maps.masks[id];
     uint32_t hash = mask_hash(mask);
-    const struct mask *m = mask_find(ft, mask, hash);
+    const struct mask *m = mask_find(fm, mask, hash);
 
     if (m) {
-        return m == &ft->mask_ids[id];
+        return m == &fm->mask_ids[id];
     }
-    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
+    hmap_insert(&fm->masks, &fm->mask_ids[id].node, hash);
     return true;
+}
+
+static uint32_t
+flow_masks_adopt(struct flow_masks *fm, uint32_t port, uint32_t mask_id)
+{
+    struct link *l;
+    uint32_t id;
+
+    if (!mask_adopt(fm, mask_id)) {
+        return 0;
+    }
+    l = link_find(fm, port, mask_id);
+    id = l ? l - fm->link_ids : link_alloc(fm, port, mask_id);
+    if (!id) {
+        struct mask *m = &fm->mask_ids[mask_id];
+
+        if (!m->n_links) {
+            hmap_remove(&fm->masks, &m->node);
+        }
+        return 0;
+    }
+    fm->link_ids[id].n_flows++;
+    return id;
 }
 
 /* Takes over the flow that 'slot' refers to.  False if its key is not found
@@ -585,15 +618,14 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     const struct xdp_flow *flow = &ft->maps.flows[idx];
     __u64 key[XDP_KEY_WORDS];
     const struct xdp_mask *mask;
-    struct link *l;
-    uint32_t port, id;
+    uint32_t link;
     __u64 hash;
 
     if (!flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
         return false;
     }
     mask = &ft->maps.masks[flow->mask_id];
-    if (!mask_is_valid(mask)) {
+    if (!flow_mask_is_valid(mask)) {
         return false;
     }
     read_key(ft, idx, key);
@@ -602,23 +634,14 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     }
     hash = masked_key_hash(key, mask, flow->mask_id);
     if (find_slot(ft, key, flow->mask_id, hash) != slot
-        || !ops_pool_can_adopt(ft->ops, flow->ops)
-        || !mask_adopt(ft, flow->mask_id)) {
+        || !ops_pool_can_adopt(ft->ops, flow->ops)) {
         return false;
     }
-    port = key_port(key, mask);
-    l = link_find(ft, port, flow->mask_id);
-    id = l ? l - ft->link_ids : link_alloc(ft, port, flow->mask_id);
-    if (!id) {
-        struct mask *m = &ft->mask_ids[flow->mask_id];
-
-        if (!m->n_links) {
-            hmap_remove(&ft->masks, &m->node);
-        }
+    link = flow_masks_adopt(ft->masks, key_port(key, mask), flow->mask_id);
+    if (!link) {
         return false;
     }
-    ft->link_ids[id].n_flows++;
-    ft->flow_links[idx] = id;
+    ft->flow_links[idx] = link;
     ft->n_flows++;
     ops_pool_adopt(ft->ops, flow->ops);
     return true;
@@ -626,17 +649,16 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
 
 /* Marks the links that are in the lists that are there. */
 static unsigned long *
-find_old_links(const struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
+find_old_links(const struct flow_masks *fm)
 {
     unsigned long *old = bitmap_allocate(XDP_MASK_LINKS);
 
     for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
-        uint32_t id = ft->maps.port_masks[port].head;
+        uint32_t id = fm->maps.port_masks[port].head;
 
         while (id && id < XDP_MASK_LINKS && !bitmap_is_set(old, id)) {
             bitmap_set1(old, id);
-            id = link_next(ft, id);
+            id = link_next(fm, id);
         }
     }
     return old;
@@ -644,31 +666,111 @@ find_old_links(const struct flow_table *ft)
 
 /* Replaces each port's list by one of its links, at once for readers. */
 static void
-replace_lists(struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
+flow_masks_publish(struct flow_masks *fm)
 {
     struct xdp_port_masks *lists = xcalloc(XDP_ANY_PORT + 1, sizeof *lists);
     struct link *l;
 
-    HMAP_FOR_EACH (l, node, &ft->links) {
+    HMAP_FOR_EACH (l, node, &fm->links) {
         struct xdp_port_masks *list = &lists[l->port];
-        uint32_t id = l - ft->link_ids;
+        uint32_t id = l - fm->link_ids;
 
-        link_write(ft, id, list->head);
+        link_write(fm, id, list->head);
         if (list->head) {
-            ft->link_ids[list->head].prev = id;
+            fm->link_ids[list->head].prev = id;
         }
         list->head = id;
-        bits_add(list, &ft->maps.masks[l->mask_id]);
-        ft->ports[l->port].n_links++;
+        bits_add(list, &fm->maps.masks[l->mask_id]);
+        fm->ports[l->port].n_links++;
     }
     for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
-        struct xdp_port_masks *pm = &ft->maps.port_masks[port];
+        struct xdp_port_masks *pm = &fm->maps.port_masks[port];
 
         bits_store(pm, &lists[port]);
         store32(&pm->head, lists[port].head);
     }
     free(lists);
+}
+
+static void
+push_free_masks(struct flow_masks *fm)
+{
+    for (uint32_t i = XDP_MAX_MASKS - 1; i > 0; i--) {
+        if (!fm->mask_ids[i].n_links) {
+            id_push(&fm->free_masks, i);
+        }
+    }
+}
+
+static void
+flow_masks_end_adoption(struct flow_masks *fm)
+{
+    size_t id;
+
+    for (id = 0; id < XDP_MAX_MASKS; id++) {
+        if (!fm->mask_ids[id].n_links) {
+            store32(&fm->maps.masks[id].n_words, 0);
+        }
+    }
+    BITMAP_FOR_EACH_1 (id, XDP_MASK_LINKS, fm->old_links) {
+        id_push(&fm->free_links, id);
+    }
+    bitmap_free(fm->old_links);
+    fm->old_links = NULL;
+    push_free_masks(fm);
+}
+
+static struct flow_masks *
+flow_masks_create(const struct flow_table_maps *maps,
+                  struct deferred_queue *deferred, bool adopt)
+{
+    struct flow_masks *fm = xzalloc(sizeof *fm);
+
+    fm->maps = *maps;
+    fm->deferred = deferred;
+    fm->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
+    fm->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *fm->mask_ids);
+    hmap_init(&fm->masks);
+    fm->free_links.ids = xmalloc(XDP_MASK_LINKS * sizeof(uint32_t));
+    fm->link_ids = xcalloc(XDP_MASK_LINKS, sizeof *fm->link_ids);
+    hmap_init(&fm->links);
+    fm->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *fm->ports);
+
+    if (adopt) {
+        fm->old_links = find_old_links(fm);
+    } else {
+        push_free_masks(fm);
+    }
+    for (uint32_t id = XDP_MASK_LINKS - 1; id > 0; id--) {
+        if (!adopt || !bitmap_is_set(fm->old_links, id)) {
+            id_push(&fm->free_links, id);
+        }
+    }
+    return fm;
+}
+
+static void
+flow_masks_destroy(struct flow_masks *fm)
+{
+    if (!fm) {
+        return;
+    }
+    free(fm->free_masks.ids);
+    free(fm->mask_ids);
+    hmap_destroy(&fm->masks);
+    free(fm->free_links.ids);
+    free(fm->link_ids);
+    hmap_destroy(&fm->links);
+    free(fm->ports);
+    bitmap_free(fm->old_links);
+    free(fm);
+}
+
+/* Masks with an id, except those that wait for it to be free again. */
+static size_t
+flow_masks_count(const struct flow_masks *fm)
+{
+    return hmap_count(&fm->masks);
 }
 
 /* The process that wrote the table may have ended between any two stores:
@@ -678,15 +780,8 @@ static void
 adopt(struct flow_table *ft)
     OVS_REQUIRES(ft->mutex)
 {
-    unsigned long *old_links = find_old_links(ft);
     size_t n_removed = 0;
-    size_t id;
 
-    for (id = XDP_MASK_LINKS - 1; id > 0; id--) {
-        if (!bitmap_is_set(old_links, id)) {
-            id_push(&ft->free_links, id);
-        }
-    }
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t b = 0; b < XDP_BUCKETS; b++) {
             for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
@@ -702,8 +797,8 @@ adopt(struct flow_table *ft)
             }
         }
     }
-    replace_lists(ft);
-    for (id = 0; id < XDP_MAX_FLOWS; id++) {
+    flow_masks_publish(ft->masks);
+    for (size_t id = 0; id < XDP_MAX_FLOWS; id++) {
         if (!ft->flow_links[id] && ft->maps.flows[id].mask_id) {
             store32(&ft->maps.flows[id].mask_id, 0);
         }
@@ -714,15 +809,7 @@ adopt(struct flow_table *ft)
     }
     /* Programs may still read what has just become free. */
     xnanosleep_no_quiesce(GRACE_MSEC * 1000000);
-    for (id = 0; id < XDP_MAX_MASKS; id++) {
-        if (!ft->mask_ids[id].n_links) {
-            store32(&ft->maps.masks[id].n_words, 0);
-        }
-    }
-    BITMAP_FOR_EACH_1 (id, XDP_MASK_LINKS, old_links) {
-        id_push(&ft->free_links, id);
-    }
-    bitmap_free(old_links);
+    flow_masks_end_adoption(ft->masks);
 }
 
 int
@@ -734,33 +821,18 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ovs_mutex_init(&ft->mutex);
     ft->maps = *maps;
     ft->free_flows.ids = xmalloc(XDP_MAX_FLOWS * sizeof(uint32_t));
-    ft->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
-    ft->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_ids);
-    hmap_init(&ft->masks);
-    ft->free_links.ids = xmalloc(XDP_MASK_LINKS * sizeof(uint32_t));
-    ft->link_ids = xcalloc(XDP_MASK_LINKS, sizeof *ft->link_ids);
-    hmap_init(&ft->links);
-    ft->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *ft->ports);
     ft->flow_links = xcalloc(XDP_MAX_FLOWS, sizeof *ft->flow_links);
     ft->ops = ops_pool_create(ft->maps.ops);
     ft->deferred = deferred_queue_create();
+    ft->masks = flow_masks_create(maps, ft->deferred, adopt_flows);
 
     ovs_mutex_lock(&ft->mutex);
     if (adopt_flows) {
         adopt(ft);
-    } else {
-        for (uint32_t i = XDP_MASK_LINKS - 1; i > 0; i--) {
-            id_push(&ft->free_links, i);
-        }
     }
     for (uint32_t i = XDP_MAX_FLOWS - 1; i > 0; i--) {
         if (!ft->flow_links[i]) {
             id_push(&ft->free_flows, i);
-        }
-    }
-    for (uint32_t i = XDP_MAX_MASKS - 1; i > 0; i--) {
-        if (!ft->mask_ids[i].n_links) {
-            id_push(&ft->free_masks, i);
         }
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -776,13 +848,7 @@ flow_table_destroy(struct flow_table *ft)
     }
     ops_pool_destroy(ft->ops);
     free(ft->free_flows.ids);
-    free(ft->free_masks.ids);
-    free(ft->mask_ids);
-    hmap_destroy(&ft->masks);
-    free(ft->free_links.ids);
-    free(ft->link_ids);
-    hmap_destroy(&ft->links);
-    free(ft->ports);
+    flow_masks_destroy(ft->masks);
     deferred_queue_destroy(ft->deferred);
     free(ft->flow_links);
     ovs_mutex_destroy(&ft->mutex);
@@ -803,11 +869,10 @@ insert__(struct flow_table *ft, const __u64 *words,
     int error = ENOSPC;
 
     reclaim(ft, RECLAIM_SOME);
-    link = link_ref(ft, key_port(words, mask), mask);
+    link = flow_masks_ref(ft->masks, key_port(words, mask), mask, &mask_id);
     if (!link) {
         return ENOSPC;
     }
-    mask_id = ft->link_ids[link].mask_id;
     hash = masked_key_hash(words, mask, mask_id);
     slot = find_slot(ft, words, mask_id, hash);
     if (slot) {
@@ -840,7 +905,7 @@ insert__(struct flow_table *ft, const __u64 *words,
     return 0;
 
 error:
-    link_unref(ft, link);
+    flow_masks_unref(ft->masks, link);
     return error;
 }
 
@@ -857,7 +922,7 @@ flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
         return E2BIG;
     }
     memcpy(mask.bits, mask_, sizeof mask.bits);
-    mask_build(&mask);
+    flow_mask_build(&mask);
     if (!mask.n_words) {
         return EINVAL;
     }
@@ -921,7 +986,7 @@ delete__(struct flow_table *ft, uint32_t idx)
         store64(slot, 0);
     }
     store32(&flow->mask_id, 0);
-    link_unref(ft, ft->flow_links[idx]);
+    flow_masks_unref(ft->masks, ft->flow_links[idx]);
     ft->flow_links[idx] = 0;
     ft->n_flows--;
     defer(ft->deferred, DEFERRED_FLOW, idx);
@@ -1002,7 +1067,7 @@ flow_table_n_masks(const struct flow_table *ft_)
     size_t n;
 
     ovs_mutex_lock(&ft->mutex);
-    n = hmap_count(&ft->masks);
+    n = flow_masks_count(ft->masks);
     ovs_mutex_unlock(&ft->mutex);
     return n;
 }
