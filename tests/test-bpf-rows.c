@@ -1878,16 +1878,76 @@ add_row(const char *name, CMUnitTestFunction function, const void *row,
         add_row((ROWS)[i].name, FUNCTION, &(ROWS)[i], (ROWS)[i].packet); \
     }
 
-int
-main(int argc, char *argv[])
+static void
+add_hint_tests(void)
 {
-    struct truncated_row truncated[61];
+    add_test("hints", test_hints, NULL);
+    add_test("hint-of-changed-flow", test_hint_changed, NULL);
+    add_test("hint-of-deleted-flow", test_hint_deleted, NULL);
+    add_test("hint-forged", test_hint_forged, NULL);
+    add_test("hint-set-full", test_hint_full, NULL);
+    add_test("hint-same-for-two-flows", test_hint_same, NULL);
+    add_test("hint-before-wide-mask", test_hint_widened, NULL);
+    add_test("hint-on-another-cpu", test_hint_cpus, NULL);
+}
 
-    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
-    random_set_seed(1);
-    if (argc > 1) {
-        cmocka_set_test_filter(argv[1]);
+static void
+add_lookup_tests(void)
+{
+    add_test("port-masks", test_port_masks, NULL);
+    add_test("any-port", test_any_port, NULL);
+    add_test("many-masks", test_many_masks, NULL);
+    add_test("modify-flow", test_modify_flow, NULL);
+    add_test("buckets", test_buckets, NULL);
+    add_test("hash", test_hash, NULL);
+}
+
+static void
+add_setting_tests(void)
+{
+    add_test("no-in-port", test_no_in_port, NULL);
+    add_test("high-ifindex", test_high_ifindex, NULL);
+    add_test("no-userspace", test_no_userspace, NULL);
+    add_test("rate-limit", test_rate_limit, NULL);
+    add_row("police", test_police, NULL, VLAN);
+    add_test("missing-stage", test_missing_stage, NULL);
+    add_row("vlan-limit", test_vlan_limit, NULL, VLAN);
+}
+
+static void
+add_live_tests(void)
+{
+    ADD_ROWS(live_rows, test_live);
+    for (size_t i = 0; i < ARRAY_SIZE(split_live_rows); i++) {
+        add_test_at(HOOK_TC_LIVE, split_live_rows[i].name, test_split_live,
+                    &split_live_rows[i]);
     }
+    add_test_at(HOOK_XDP, "copies-of-9000", test_long_copies, NULL);
+}
+
+static void
+add_xdp_tests(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(inject_rows); i++) {
+        add_test_at(HOOK_XDP, inject_rows[i].name, test_inject,
+                    &inject_rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(split_rows); i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "split-%"PRIuSIZE, i);
+        add_test_at(HOOK_XDP, name, test_split, &split_rows[i]);
+    }
+    add_test_at(HOOK_XDP, "missing-trap", test_missing_trap, NULL);
+    add_test_at(HOOK_XDP, "hand-over", test_hand_over, NULL);
+    add_test_at(HOOK_XDP, "trap-rx", test_trap_rx, NULL);
+}
+
+static void
+add_row_tests(void)
+{
+    static struct truncated_row truncated[61];
+
     ADD_ROWS(match_rows, test_match);
     ADD_ROWS(key_rows, test_key);
     for (size_t i = 0; i < ARRAY_SIZE(truncated); i++) {
@@ -1910,64 +1970,43 @@ main(int argc, char *argv[])
     ADD_ROWS(edit_rows, test_edit);
     ADD_ROWS(rows, test_row);
     ADD_ROWS(udp_zero_rows, test_udp_zero);
-    ADD_ROWS(live_rows, test_live);
     for (size_t i = 0; i < ARRAY_SIZE(edit_rows); i++) {
         add_test_at(HOOK_TC_LIVE, edit_rows[i].name, test_edit_live,
                     &edit_rows[i]);
     }
-    add_test("hash", test_hash, NULL);
-    add_test("hints", test_hints, NULL);
-    add_test("hint-of-changed-flow", test_hint_changed, NULL);
-    add_test("hint-of-deleted-flow", test_hint_deleted, NULL);
-    add_test("hint-forged", test_hint_forged, NULL);
-    add_test("hint-set-full", test_hint_full, NULL);
-    add_test("hint-same-for-two-flows", test_hint_same, NULL);
-    add_test("hint-before-wide-mask", test_hint_widened, NULL);
-    add_test("hint-on-another-cpu", test_hint_cpus, NULL);
-    add_test("port-masks", test_port_masks, NULL);
-    add_test("any-port", test_any_port, NULL);
-    add_test("no-in-port", test_no_in_port, NULL);
-    add_test("high-ifindex", test_high_ifindex, NULL);
-    add_test("many-masks", test_many_masks, NULL);
-    add_test("modify-flow", test_modify_flow, NULL);
-    add_test("no-userspace", test_no_userspace, NULL);
-    add_test("rate-limit", test_rate_limit, NULL);
-    add_row("police", test_police, NULL, VLAN);
-    add_test("missing-stage", test_missing_stage, NULL);
-    add_test("buckets", test_buckets, NULL);
-    add_row("vlan-limit", test_vlan_limit, NULL, VLAN);
-
     for (size_t i = 0; i < ARRAY_SIZE(residue_packets); i++) {
         char name[16];
 
         snprintf(name, sizeof name, "residue-%"PRIuSIZE, i);
         add_row(name, test_residue, &residue_packets[i], residue_packets[i]);
     }
+}
 
-    /* What only XDP has. */
-    for (size_t i = 0; i < ARRAY_SIZE(inject_rows); i++) {
-        add_test_at(HOOK_XDP, inject_rows[i].name, test_inject,
-                    &inject_rows[i]);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(split_rows); i++) {
-        char name[16];
+static int
+run_all_tests(const char *name)
+{
+    return _cmocka_run_group_tests(name, tests, n_tests, NULL, NULL);
+}
 
-        snprintf(name, sizeof name, "split-%"PRIuSIZE, i);
-        add_test_at(HOOK_XDP, name, test_split, &split_rows[i]);
+int
+main(int argc, char *argv[])
+{
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    random_set_seed(1);
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(split_live_rows); i++) {
-        add_test_at(HOOK_TC_LIVE, split_live_rows[i].name, test_split_live,
-                    &split_live_rows[i]);
-    }
-    add_test_at(HOOK_XDP, "copies-of-9000", test_long_copies, NULL);
-    add_test_at(HOOK_XDP, "missing-trap", test_missing_trap, NULL);
-    add_test_at(HOOK_XDP, "hand-over", test_hand_over, NULL);
-    add_test_at(HOOK_XDP, "trap-rx", test_trap_rx, NULL);
+    add_row_tests();
+    add_live_tests();
+    add_hint_tests();
+    add_lookup_tests();
+    add_setting_tests();
+    add_xdp_tests();
 
     live_skip_reason = live_unshare();
     skip_reason = set_up();
     if (!live_skip_reason && !skip_reason) {
         live_skip_reason = live_set_up();
     }
-    return _cmocka_run_group_tests("bpf-rows", tests, n_tests, NULL, NULL);
+    return run_all_tests("bpf-rows");
 }
