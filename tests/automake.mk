@@ -23,8 +23,18 @@ ROWS_SOURCES = \
 	tests/rows-model.c \
 	tests/rows-model.h \
 	tests/rows-packet.c \
-	tests/rows-packet.h
-tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h \
+	tests/rows-packet.h \
+	tests/rows-test.c \
+	tests/rows-test.h \
+	tests/rows-words.h
+tests_test_bpf_rows_SOURCES = \
+	tests/bpf-rows.h \
+	tests/test-bpf-rows.c \
+	tests/test-rows-hints.c \
+	tests/test-rows-live.c \
+	tests/test-rows-lookup.c \
+	tests/test-rows-settings.c \
+	tests/test-rows-xdp.c \
 	$(ROWS_SOURCES)
 tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
 tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
