@@ -15,110 +15,34 @@
 #include <string.h>
 #include <time.h>
 
-#include "bitmap.h"
-#include "hash.h"
-#include "openvswitch/hmap.h"
-#include "openvswitch/list.h"
+#include "deferred.h"
+#include "flow-masks.h"
+#include "flow-table-private.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
+#include "ops-pool.h"
 #include "ovs-thread.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(xdp_flow_table);
 
-#define GRACE_MSEC 20
 /* What is done at most under one hold of the mutex: before an insertion, and
  * else. */
 #define RECLAIM_SOME 16
 #define CHUNK 1024
-
-/* A stack of free numbers. */
-struct id_stack {
-    uint32_t *ids;              /* Room for all. */
-    size_t n;
-};
-
-/* What waits for the end of a grace period. */
-enum deferred_type {
-    DEFERRED_FLOW,              /* A flow index and the flow's ops. */
-    DEFERRED_OPS,               /* 'n_ops' ops from 'id' on. */
-    DEFERRED_IDLE_LINK,         /* A link that had no flow, but may now. */
-    DEFERRED_LINK,              /* A link. */
-    DEFERRED_MASK,              /* A mask id. */
-};
-
-struct deferred {
-    long long int when;         /* time_msec() at which it is over. */
-    enum deferred_type type;
-    uint32_t id;
-    uint32_t n_ops;
-};
-
-/* The pool of ops is made of blocks; a range lies within one of them. */
-#define OPS_BLOCK 32
-#define N_OPS_BLOCKS (XDP_MAX_OPS / OPS_BLOCK)
-BUILD_ASSERT_DECL(OPS_BLOCK >= XDP_FLOW_MAX_OPS);
-BUILD_ASSERT_DECL(XDP_MAX_OPS % OPS_BLOCK == 0);
-
-struct ops_block {
-    struct ovs_list node;       /* In 'ops_fit', by its longest free run. */
-    uint32_t free;              /* One bit for each op. */
-};
-
-/* A mask id.  Its mask, in 'maps.masks', has no words when the id is free. */
-struct mask {
-    struct hmap_node node;      /* In 'masks', by mask_hash(); if in use. */
-    uint32_t n_links;           /* Ports that have flows with the mask. */
-};
-
-/* A link of a port's list of masks.  Half of 1...XDP_MASK_LINKS-1 at most are
- * in use, so that adoption can always make lists anew beside the old ones. */
-#define MAX_LINKS ((XDP_MASK_LINKS - 1) / 2)
-
-struct link {
-    struct hmap_node node;      /* In 'links', by link_hash(); if in use. */
-    uint32_t n_flows;           /* The port's flows with the mask. */
-    uint32_t mask_id;
-    uint32_t port;              /* Or XDP_ANY_PORT. */
-    uint32_t prev;              /* The link before, or 0. */
-    bool idle_queued;           /* There is a DEFERRED_IDLE_LINK of it. */
-};
-
-struct port {
-    uint32_t n_links;
-    uint32_t n_removed;         /* Links, since 'bits' was set anew. */
-};
 
 struct flow_table {
     struct ovs_mutex mutex;
     struct flow_table_maps maps;
 
     struct id_stack free_flows OVS_GUARDED;
-    struct id_stack free_masks OVS_GUARDED;
-    struct ops_block *ops_blocks OVS_GUARDED;
-    struct ovs_list ops_fit[OPS_BLOCK + 1] OVS_GUARDED;
-    uint64_t ops_fits OVS_GUARDED;          /* Bits: 'ops_fit' not empty. */
-
-    struct mask *mask_ids OVS_GUARDED;      /* By mask id. */
-    struct hmap masks OVS_GUARDED;          /* Of struct mask. */
-    struct id_stack free_links OVS_GUARDED;
-    struct link *link_ids OVS_GUARDED;      /* By number. */
-    struct hmap links OVS_GUARDED;          /* Of struct link. */
-    struct port *ports OVS_GUARDED;         /* By port, and XDP_ANY_PORT. */
-
-    /* A ring, by 'when'; 'deferred_mask' is its size less one. */
-    struct deferred *deferred OVS_GUARDED;
-    size_t deferred_head, deferred_tail, deferred_mask OVS_GUARDED;
+    struct flow_masks *masks OVS_GUARDED;
+    struct ops_pool *ops OVS_GUARDED;
+    struct deferred_queue *deferred OVS_GUARDED;
     size_t n_flows OVS_GUARDED;
     uint32_t *flow_links OVS_GUARDED;       /* By flow index: link; 0: free. */
 };
-
-static void
-id_push(struct id_stack *stack, uint32_t id)
-{
-    stack->ids[stack->n++] = id;
-}
 
 /* Hash and comparison, as in include/ovs-xdp-abi.h.  'words' is a masked
  * key. */
@@ -139,21 +63,6 @@ masked_key_hash(const __u64 *words, const struct xdp_mask *mask,
         h = rotl64(h ^ words[mask->words[i]], 29) * XDP_HASH_MULT;
     }
     return h ^ h >> 32;
-}
-
-/* Fills in the rest of a mask that has its bits. */
-static void
-mask_build(struct xdp_mask *mask)
-{
-    mask->n_words = 0;
-    mask->wide = 0;
-    memset(mask->words, 0, sizeof mask->words);
-    for (uint32_t i = 0; i < XDP_KEY_WORDS; i++) {
-        if (mask->bits[i]) {
-            mask->words[mask->n_words++] = i;
-            mask->wide |= i >= XDP_HOT_WORDS;
-        }
-    }
 }
 
 /* The list that flows with this key are in.  The port is the first half of a
@@ -245,18 +154,6 @@ find_free_slot(const struct flow_table *ft, __u64 hash)
     return slots[n_free[1] > n_free[0]];
 }
 
-static void
-store64(__u64 *p, __u64 value)
-{
-    __atomic_store_n(p, value, __ATOMIC_RELEASE);
-}
-
-static void
-store32(uint32_t *p, uint32_t value)
-{
-    __atomic_store_n(p, value, __ATOMIC_RELEASE);
-}
-
 /* Flow indexes. */
 
 /* Takes a free index, without the statistics of the flow that had it last, in
@@ -278,449 +175,22 @@ flow_alloc(struct flow_table *ft, uint32_t *idx)
     return error;
 }
 
-/* Deferral. */
-
-static void
-defer(struct flow_table *ft, enum deferred_type type, uint32_t id,
-      uint32_t n_ops)
-    OVS_REQUIRES(ft->mutex)
-{
-    if (ft->deferred_tail - ft->deferred_head > ft->deferred_mask) {
-        size_t size = ft->deferred_mask + 1;
-        struct deferred *ring = xmalloc(2 * size * sizeof *ring);
-
-        for (size_t i = 0; i < size; i++) {
-            ring[i] = ft->deferred[(ft->deferred_head + i) & (size - 1)];
-        }
-        free(ft->deferred);
-        ft->deferred = ring;
-        ft->deferred_head = 0;
-        ft->deferred_tail = size;
-        ft->deferred_mask = 2 * size - 1;
-    }
-    ft->deferred[ft->deferred_tail++ & ft->deferred_mask]
-        = (struct deferred) { time_msec() + GRACE_MSEC, type, id, n_ops };
-}
-
-/* Masks.
- *
- * BPF readers walk the links of a port's list while this file changes it: a
- * new link is first, one that is removed still leads on, and it is used again
- * only after a grace period.
- *
- * A mask whose last flow of a port goes stays for a while, as the next may
- * soon come. */
-
-static uint32_t
-mask_hash(const struct xdp_mask *mask)
-{
-    return hash_words64((const uint64_t *) mask->bits, XDP_KEY_WORDS, 0);
-}
-
-static struct mask *
-mask_find(const struct flow_table *ft, const struct xdp_mask *mask,
-          uint32_t hash)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct mask *m;
-
-    HMAP_FOR_EACH_WITH_HASH (m, node, hash, &ft->masks) {
-        const struct xdp_mask *other = &ft->maps.masks[m - ft->mask_ids];
-
-        if (!memcmp(other->bits, mask->bits, sizeof mask->bits)) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t
-link_hash(uint32_t port, uint32_t mask_id)
-{
-    return hash_2words(port, mask_id);
-}
-
-static struct link *
-link_find(const struct flow_table *ft, uint32_t port, uint32_t mask_id)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct link *l;
-
-    HMAP_FOR_EACH_WITH_HASH (l, node, link_hash(port, mask_id), &ft->links) {
-        if (l->port == port && l->mask_id == mask_id) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t
-link_next(const struct flow_table *ft, uint32_t id)
-{
-    return ft->maps.mask_links[id] >> 32;
-}
-
-static void
-link_write(struct flow_table *ft, uint32_t id, uint32_t next)
-    OVS_REQUIRES(ft->mutex)
-{
-    store64(&ft->maps.mask_links[id],
-            (__u64) next << 32 | ft->link_ids[id].mask_id);
-}
-
-static void
-bits_store(struct xdp_port_masks *pm, const struct xdp_port_masks *new)
-{
-    for (int i = 0; i < XDP_HINT_WORDS; i++) {
-        store64(&pm->bits[i], new->bits[i]);
-    }
-    store32(&pm->wide, new->wide);
-}
-
-static void
-bits_add(struct xdp_port_masks *pm, const struct xdp_mask *mask)
-{
-    for (uint32_t i = 0; i < XDP_HINT_WORDS; i++) {
-        if (mask->bits[i] & ~pm->bits[i]) {
-            store64(&pm->bits[i], pm->bits[i] | mask->bits[i]);
-        }
-    }
-    if (mask->wide && !pm->wide) {
-        store32(&pm->wide, 1);
-    }
-}
-
-/* Counts a mask of the port that is gone, and sets the port's bits anew once
- * as many are gone as are there. */
-static void
-bits_reduce(struct flow_table *ft, uint32_t port)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct xdp_port_masks *pm = &ft->maps.port_masks[port];
-    struct port *p = &ft->ports[port];
-    struct xdp_port_masks new = { .head = 0 };
-
-    if (++p->n_removed < p->n_links) {
-        return;
-    }
-    p->n_removed = 0;
-    for (uint32_t id = pm->head; id; id = link_next(ft, id)) {
-        bits_add(&new, &ft->maps.masks[ft->link_ids[id].mask_id]);
-    }
-    bits_store(pm, &new);
-}
-
-static bool
-links_are_full(const struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
-{
-    return !ft->free_links.n || hmap_count(&ft->links) >= MAX_LINKS;
-}
-
-/* A link of 'port' and 'mask_id', without flows, that is in no list yet; 0 if
- * all are taken. */
-static uint32_t
-link_alloc(struct flow_table *ft, uint32_t port, uint32_t mask_id)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct link *l;
-    uint32_t id;
-
-    if (links_are_full(ft)) {
-        return 0;
-    }
-    id = ft->free_links.ids[--ft->free_links.n];
-    l = &ft->link_ids[id];
-    l->mask_id = mask_id;
-    l->port = port;
-    l->n_flows = 0;
-    l->prev = 0;
-    hmap_insert(&ft->links, &l->node, link_hash(port, mask_id));
-    ft->mask_ids[mask_id].n_links++;
-    return id;
-}
-
-/* Puts the link in front of its port's list. */
-static void
-link_publish(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct link *l = &ft->link_ids[id];
-    struct xdp_port_masks *pm = &ft->maps.port_masks[l->port];
-
-    link_write(ft, id, pm->head);
-    if (pm->head) {
-        ft->link_ids[pm->head].prev = id;
-    }
-    bits_add(pm, &ft->maps.masks[l->mask_id]);
-    ft->ports[l->port].n_links++;
-    store32(&pm->head, id);
-}
-
-/* Removes a mask that no port has.  It keeps its words for a grace period: a
- * program may be comparing a flow that was deleted just now. */
-static void
-mask_remove(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
-{
-    hmap_remove(&ft->masks, &ft->mask_ids[id].node);
-    defer(ft, DEFERRED_MASK, id, 0);
-}
-
-/* Removes a link that has no flow. */
-static void
-link_remove(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct link *l = &ft->link_ids[id];
-    uint32_t next = link_next(ft, id);
-
-    hmap_remove(&ft->links, &l->node);
-    if (l->prev) {
-        link_write(ft, l->prev, next);
-    } else {
-        store32(&ft->maps.port_masks[l->port].head, next);
-    }
-    if (next) {
-        ft->link_ids[next].prev = l->prev;
-    }
-    ft->ports[l->port].n_links--;
-    bits_reduce(ft, l->port);
-    defer(ft, DEFERRED_LINK, id, 0);
-    if (!--ft->mask_ids[l->mask_id].n_links) {
-        mask_remove(ft, l->mask_id);
-    }
-}
-
-/* The id of 'mask', which gets one, for a link, when it has none; 0 if all ids
- * or links are taken. */
-static uint32_t
-mask_get(struct flow_table *ft, const struct xdp_mask *mask)
-    OVS_REQUIRES(ft->mutex)
-{
-    uint32_t hash = mask_hash(mask);
-    struct mask *m = mask_find(ft, mask, hash);
-    uint32_t id;
-
-    if (m) {
-        return m - ft->mask_ids;
-    }
-    if (!ft->free_masks.n || links_are_full(ft)) {
-        return 0;
-    }
-    id = ft->free_masks.ids[--ft->free_masks.n];
-    memcpy(ft->maps.masks[id].words, mask->words, sizeof mask->words);
-    memcpy(ft->maps.masks[id].bits, mask->bits, sizeof mask->bits);
-    ft->maps.masks[id].wide = mask->wide;
-    store32(&ft->maps.masks[id].n_words, mask->n_words);
-    ft->mask_ids[id].n_links = 0;
-    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
-    return id;
-}
-
-/* The link of 'port' and 'mask', with one flow more; 0 if there is no room. */
-static uint32_t
-link_ref(struct flow_table *ft, uint32_t port, const struct xdp_mask *mask)
-    OVS_REQUIRES(ft->mutex)
-{
-    uint32_t mask_id = mask_get(ft, mask);
-    struct link *l;
-    uint32_t id;
-
-    if (!mask_id) {
-        return 0;
-    }
-    l = link_find(ft, port, mask_id);
-    if (!l) {
-        id = link_alloc(ft, port, mask_id);
-        if (!id) {
-            return 0;
-        }
-        link_publish(ft, id);
-        l = &ft->link_ids[id];
-    }
-    l->n_flows++;
-    return l - ft->link_ids;
-}
-
-static void
-link_unref(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct link *l = &ft->link_ids[id];
-
-    if (!--l->n_flows && !l->idle_queued) {
-        l->idle_queued = true;
-        defer(ft, DEFERRED_IDLE_LINK, id, 0);
-    }
-}
-
-/* Ops. */
-
-/* Bits of the ops [off, off + n) in their block. */
-static uint32_t
-ops_bits(uint32_t off, uint32_t n)
-{
-    return ((UINT64_C(1) << n) - 1) << off % OPS_BLOCK;
-}
-
-static void
-ops_block_insert(struct flow_table *ft, struct ops_block *block)
-    OVS_REQUIRES(ft->mutex)
-{
-    int run = 0;
-
-    for (uint32_t bits = block->free; bits; bits &= bits << 1) {
-        run++;
-    }
-    ovs_list_push_front(&ft->ops_fit[run], &block->node);
-    ft->ops_fits |= UINT64_C(1) << run;
-}
-
-/* Turns ops from free to used, or back. */
-static void
-ops_flip(struct flow_table *ft, uint32_t off, uint32_t n)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct ops_block *block = &ft->ops_blocks[off / OPS_BLOCK];
-
-    ovs_list_remove(&block->node);
-    block->free ^= ops_bits(off, n);
-    ops_block_insert(ft, block);
-}
-
-static void
-ops_init(struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
-{
-    ft->ops_blocks = xmalloc(N_OPS_BLOCKS * sizeof *ft->ops_blocks);
-    for (size_t i = 0; i < ARRAY_SIZE(ft->ops_fit); i++) {
-        ovs_list_init(&ft->ops_fit[i]);
-    }
-    for (int i = N_OPS_BLOCKS - 1; i >= 0; i--) {
-        ft->ops_blocks[i].free = UINT32_MAX;
-        ops_block_insert(ft, &ft->ops_blocks[i]);
-    }
-}
-
-/* Takes 'n' ops in a row from the block that they fit into best. */
-static int
-ops_alloc(struct flow_table *ft, uint32_t n, uint32_t *offp)
-    OVS_REQUIRES(ft->mutex)
-{
-    uint64_t fits;
-
-    *offp = 0;
-    if (!n) {
-        return 0;
-    }
-    while ((fits = ft->ops_fits >> n << n)) {
-        int run = raw_ctz(fits);
-
-        if (ovs_list_is_empty(&ft->ops_fit[run])) {
-            ft->ops_fits &= ~(UINT64_C(1) << run);
-            continue;
-        }
-
-        struct ops_block *block = CONTAINER_OF(ft->ops_fit[run].next,
-                                               struct ops_block, node);
-        uint32_t starts = block->free;
-
-        for (uint32_t i = 1; i < n; i++) {
-            starts &= starts >> 1;
-        }
-        *offp = (block - ft->ops_blocks) * OPS_BLOCK + raw_ctz(starts);
-        ops_flip(ft, *offp, n);
-        return 0;
-    }
-    return ENOSPC;
-}
-
-static bool
-ops_are_output(__u64 ops)
-{
-    return ops & XDP_OPS_OUTPUT;
-}
-
-/* Number of ops in the pool that 'ops' (struct xdp_flow) refers to. */
-static uint32_t
-ops_n(__u64 ops)
-{
-    return ops_are_output(ops) ? 0 : (uint32_t) ops;
-}
-
-/* Puts 'ops' where a flow refers to them by '*encoded'. */
-static int
-ops_encode(struct flow_table *ft, const struct xdp_op *ops, uint32_t n,
-           __u64 *encoded)
-    OVS_REQUIRES(ft->mutex)
-{
-    uint32_t off;
-    int error;
-
-    if (n == 1 && ops->type == XDP_OP_OUTPUT && ops->arg < XDP_MAX_PORTS) {
-        *encoded = XDP_OPS_OUTPUT | ops->arg;
-        return 0;
-    }
-    error = ops_alloc(ft, n, &off);
-    if (!error) {
-        if (n) {                        /* 'ops' may be null. */
-            memcpy(&ft->maps.ops[off], ops, n * sizeof *ops);
-        }
-        *encoded = (__u64) off << 32 | n;
-    }
-    return error;
-}
-
-/* Number of ops, which are copied to 'ops'. */
-static uint32_t
-ops_decode(const struct flow_table *ft, __u64 encoded,
-           struct xdp_op ops[XDP_FLOW_MAX_OPS])
-    OVS_REQUIRES(ft->mutex)
-{
-    if (ops_are_output(encoded)) {
-        ops[0] = (struct xdp_op) { .type = XDP_OP_OUTPUT,
-                                   .arg = encoded & (XDP_OPS_OUTPUT - 1) };
-        return 1;
-    }
-    memcpy(ops, &ft->maps.ops[encoded >> 32], ops_n(encoded) * sizeof *ops);
-    return ops_n(encoded);
-}
-
-/* Frees the ops. */
-static void
-ops_release(struct flow_table *ft, __u64 encoded)
-    OVS_REQUIRES(ft->mutex)
-{
-    if (ops_n(encoded)) {
-        ops_flip(ft, encoded >> 32, ops_n(encoded));
-    }
-}
-
 static void
 release(struct flow_table *ft, const struct deferred *d)
     OVS_REQUIRES(ft->mutex)
 {
     switch (d->type) {
     case DEFERRED_FLOW:
-        ops_release(ft, ft->maps.flows[d->id].ops);
+        ops_pool_release(ft->ops, ft->maps.flows[d->id].ops);
         id_push(&ft->free_flows, d->id);
         break;
     case DEFERRED_OPS:
-        ops_flip(ft, d->id, d->n_ops);
+        ops_pool_release(ft->ops, d->id);
         break;
     case DEFERRED_IDLE_LINK:
-        ft->link_ids[d->id].idle_queued = false;
-        if (!ft->link_ids[d->id].n_flows) {
-            link_remove(ft, d->id);
-        }
-        break;
     case DEFERRED_LINK:
-        id_push(&ft->free_links, d->id);
-        break;
     case DEFERRED_MASK:
-        store32(&ft->maps.masks[d->id].n_words, 0);
-        id_push(&ft->free_masks, d->id);
+        flow_masks_release(ft->masks, d);
         break;
     }
 }
@@ -734,68 +204,17 @@ reclaim(struct flow_table *ft, size_t max)
     long long int now = time_msec();
 
     while (max--) {
-        struct deferred d
-            = ft->deferred[ft->deferred_head & ft->deferred_mask];
+        struct deferred d;
 
-        if (ft->deferred_head == ft->deferred_tail || d.when > now) {
+        if (!deferred_queue_pop(ft->deferred, now, &d)) {
             return false;
         }
-        ft->deferred_head++;
         release(ft, &d);
     }
     return true;
 }
 
 /* Creation and adoption. */
-
-/* True if the flow's ops are a range of one block, known, and no other
- * flow's. */
-static bool
-ops_can_adopt(const struct flow_table *ft, __u64 ops)
-    OVS_REQUIRES(ft->mutex)
-{
-    uint32_t off = ops >> 32, n = ops;
-
-    if (ops_are_output(ops)) {
-        return ops < XDP_OPS_OUTPUT + XDP_MAX_PORTS;
-    }
-    if (n > XDP_FLOW_MAX_OPS || off >= XDP_MAX_OPS
-        || off % OPS_BLOCK + n > OPS_BLOCK
-        || ops_bits(off, n) & ~ft->ops_blocks[off / OPS_BLOCK].free) {
-        return false;
-    }
-    for (uint32_t i = off; i < off + n; i++) {
-        if (ft->maps.ops[i].type >= XDP_OP_N) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-mask_is_valid(const struct xdp_mask *mask)
-{
-    struct xdp_mask copy = *mask;
-
-    mask_build(&copy);
-    return copy.n_words && !memcmp(&copy, mask, sizeof copy);
-}
-
-/* Takes the mask 'id' over.  False if there is an equal one already. */
-static bool
-mask_adopt(struct flow_table *ft, uint32_t id)
-    OVS_REQUIRES(ft->mutex)
-{
-    const struct xdp_mask *mask = &ft->maps.masks[id];
-    uint32_t hash = mask_hash(mask);
-    const struct mask *m = mask_find(ft, mask, hash);
-
-    if (m) {
-        return m == &ft->mask_ids[id];
-    }
-    hmap_insert(&ft->masks, &ft->mask_ids[id].node, hash);
-    return true;
-}
 
 /* Takes over the flow that 'slot' refers to.  False if its key is not found
  * there first (the bucket, the hash, the key or its mask is wrong, or it is
@@ -808,15 +227,14 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     const struct xdp_flow *flow = &ft->maps.flows[idx];
     __u64 key[XDP_KEY_WORDS];
     const struct xdp_mask *mask;
-    struct link *l;
-    uint32_t port, id;
+    uint32_t link;
     __u64 hash;
 
     if (!flow->mask_id || flow->mask_id >= XDP_MAX_MASKS) {
         return false;
     }
     mask = &ft->maps.masks[flow->mask_id];
-    if (!mask_is_valid(mask)) {
+    if (!flow_mask_is_valid(mask)) {
         return false;
     }
     read_key(ft, idx, key);
@@ -825,74 +243,17 @@ flow_adopt(struct flow_table *ft, __u64 *slot)
     }
     hash = masked_key_hash(key, mask, flow->mask_id);
     if (find_slot(ft, key, flow->mask_id, hash) != slot
-        || !ops_can_adopt(ft, flow->ops) || !mask_adopt(ft, flow->mask_id)) {
+        || !ops_pool_can_adopt(ft->ops, flow->ops)) {
         return false;
     }
-    port = key_port(key, mask);
-    l = link_find(ft, port, flow->mask_id);
-    id = l ? l - ft->link_ids : link_alloc(ft, port, flow->mask_id);
-    if (!id) {
-        struct mask *m = &ft->mask_ids[flow->mask_id];
-
-        if (!m->n_links) {
-            hmap_remove(&ft->masks, &m->node);
-        }
+    link = flow_masks_adopt(ft->masks, key_port(key, mask), flow->mask_id);
+    if (!link) {
         return false;
     }
-    ft->link_ids[id].n_flows++;
-    ft->flow_links[idx] = id;
+    ft->flow_links[idx] = link;
     ft->n_flows++;
-    if (ops_n(flow->ops)) {
-        ops_flip(ft, flow->ops >> 32, ops_n(flow->ops));
-    }
+    ops_pool_adopt(ft->ops, flow->ops);
     return true;
-}
-
-/* Marks the links that are in the lists that are there. */
-static unsigned long *
-find_old_links(const struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
-{
-    unsigned long *old = bitmap_allocate(XDP_MASK_LINKS);
-
-    for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
-        uint32_t id = ft->maps.port_masks[port].head;
-
-        while (id && id < XDP_MASK_LINKS && !bitmap_is_set(old, id)) {
-            bitmap_set1(old, id);
-            id = link_next(ft, id);
-        }
-    }
-    return old;
-}
-
-/* Replaces each port's list by one of its links, at once for readers. */
-static void
-replace_lists(struct flow_table *ft)
-    OVS_REQUIRES(ft->mutex)
-{
-    struct xdp_port_masks *lists = xcalloc(XDP_ANY_PORT + 1, sizeof *lists);
-    struct link *l;
-
-    HMAP_FOR_EACH (l, node, &ft->links) {
-        struct xdp_port_masks *list = &lists[l->port];
-        uint32_t id = l - ft->link_ids;
-
-        link_write(ft, id, list->head);
-        if (list->head) {
-            ft->link_ids[list->head].prev = id;
-        }
-        list->head = id;
-        bits_add(list, &ft->maps.masks[l->mask_id]);
-        ft->ports[l->port].n_links++;
-    }
-    for (uint32_t port = 0; port <= XDP_ANY_PORT; port++) {
-        struct xdp_port_masks *pm = &ft->maps.port_masks[port];
-
-        bits_store(pm, &lists[port]);
-        store32(&pm->head, lists[port].head);
-    }
-    free(lists);
 }
 
 /* The process that wrote the table may have ended between any two stores:
@@ -902,15 +263,8 @@ static void
 adopt(struct flow_table *ft)
     OVS_REQUIRES(ft->mutex)
 {
-    unsigned long *old_links = find_old_links(ft);
     size_t n_removed = 0;
-    size_t id;
 
-    for (id = XDP_MASK_LINKS - 1; id > 0; id--) {
-        if (!bitmap_is_set(old_links, id)) {
-            id_push(&ft->free_links, id);
-        }
-    }
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t b = 0; b < XDP_BUCKETS; b++) {
             for (int i = 0; i < XDP_BUCKET_SLOTS; i++) {
@@ -926,8 +280,8 @@ adopt(struct flow_table *ft)
             }
         }
     }
-    replace_lists(ft);
-    for (id = 0; id < XDP_MAX_FLOWS; id++) {
+    flow_masks_publish(ft->masks);
+    for (size_t id = 0; id < XDP_MAX_FLOWS; id++) {
         if (!ft->flow_links[id] && ft->maps.flows[id].mask_id) {
             store32(&ft->maps.flows[id].mask_id, 0);
         }
@@ -938,15 +292,7 @@ adopt(struct flow_table *ft)
     }
     /* Programs may still read what has just become free. */
     xnanosleep_no_quiesce(GRACE_MSEC * 1000000);
-    for (id = 0; id < XDP_MAX_MASKS; id++) {
-        if (!ft->mask_ids[id].n_links) {
-            store32(&ft->maps.masks[id].n_words, 0);
-        }
-    }
-    BITMAP_FOR_EACH_1 (id, XDP_MASK_LINKS, old_links) {
-        id_push(&ft->free_links, id);
-    }
-    bitmap_free(old_links);
+    flow_masks_end_adoption(ft->masks);
 }
 
 int
@@ -958,34 +304,18 @@ flow_table_create(const struct flow_table_maps *maps, bool adopt_flows,
     ovs_mutex_init(&ft->mutex);
     ft->maps = *maps;
     ft->free_flows.ids = xmalloc(XDP_MAX_FLOWS * sizeof(uint32_t));
-    ft->free_masks.ids = xmalloc(XDP_MAX_MASKS * sizeof(uint32_t));
-    ft->mask_ids = xcalloc(XDP_MAX_MASKS, sizeof *ft->mask_ids);
-    hmap_init(&ft->masks);
-    ft->free_links.ids = xmalloc(XDP_MASK_LINKS * sizeof(uint32_t));
-    ft->link_ids = xcalloc(XDP_MASK_LINKS, sizeof *ft->link_ids);
-    hmap_init(&ft->links);
-    ft->ports = xcalloc(XDP_ANY_PORT + 1, sizeof *ft->ports);
     ft->flow_links = xcalloc(XDP_MAX_FLOWS, sizeof *ft->flow_links);
-    ft->deferred_mask = 1023;
-    ft->deferred = xmalloc(1024 * sizeof *ft->deferred);
+    ft->ops = ops_pool_create(ft->maps.ops);
+    ft->deferred = deferred_queue_create();
+    ft->masks = flow_masks_create(maps, ft->deferred, adopt_flows);
 
     ovs_mutex_lock(&ft->mutex);
-    ops_init(ft);
     if (adopt_flows) {
         adopt(ft);
-    } else {
-        for (uint32_t i = XDP_MASK_LINKS - 1; i > 0; i--) {
-            id_push(&ft->free_links, i);
-        }
     }
     for (uint32_t i = XDP_MAX_FLOWS - 1; i > 0; i--) {
         if (!ft->flow_links[i]) {
             id_push(&ft->free_flows, i);
-        }
-    }
-    for (uint32_t i = XDP_MAX_MASKS - 1; i > 0; i--) {
-        if (!ft->mask_ids[i].n_links) {
-            id_push(&ft->free_masks, i);
         }
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -999,16 +329,10 @@ flow_table_destroy(struct flow_table *ft)
     if (!ft) {
         return;
     }
-    free(ft->ops_blocks);
+    ops_pool_destroy(ft->ops);
     free(ft->free_flows.ids);
-    free(ft->free_masks.ids);
-    free(ft->mask_ids);
-    hmap_destroy(&ft->masks);
-    free(ft->free_links.ids);
-    free(ft->link_ids);
-    hmap_destroy(&ft->links);
-    free(ft->ports);
-    free(ft->deferred);
+    flow_masks_destroy(ft->masks);
+    deferred_queue_destroy(ft->deferred);
     free(ft->flow_links);
     ovs_mutex_destroy(&ft->mutex);
     free(ft);
@@ -1028,11 +352,10 @@ insert__(struct flow_table *ft, const __u64 *words,
     int error = ENOSPC;
 
     reclaim(ft, RECLAIM_SOME);
-    link = link_ref(ft, key_port(words, mask), mask);
+    link = flow_masks_ref(ft->masks, key_port(words, mask), mask, &mask_id);
     if (!link) {
         return ENOSPC;
     }
-    mask_id = ft->link_ids[link].mask_id;
     hash = masked_key_hash(words, mask, mask_id);
     slot = find_slot(ft, words, mask_id, hash);
     if (slot) {
@@ -1044,13 +367,13 @@ insert__(struct flow_table *ft, const __u64 *words,
     if (!slot) {
         goto error;
     }
-    error = ops_encode(ft, ops, n_ops, &encoded);
+    error = ops_pool_encode(ft->ops, ops, n_ops, &encoded);
     if (error) {
         goto error;
     }
     error = flow_alloc(ft, &idx);
     if (error) {
-        ops_release(ft, encoded);
+        ops_pool_release(ft->ops, encoded);
         goto error;
     }
 
@@ -1065,7 +388,7 @@ insert__(struct flow_table *ft, const __u64 *words,
     return 0;
 
 error:
-    link_unref(ft, link);
+    flow_masks_unref(ft->masks, link);
     return error;
 }
 
@@ -1082,7 +405,7 @@ flow_table_insert(struct flow_table *ft, const struct xdp_flow_key *key,
         return E2BIG;
     }
     memcpy(mask.bits, mask_, sizeof mask.bits);
-    mask_build(&mask);
+    flow_mask_build(&mask);
     if (!mask.n_words) {
         return EINVAL;
     }
@@ -1112,15 +435,15 @@ flow_table_modify(struct flow_table *ft, uint32_t idx,
         error = ENOENT;
     } else {
         reclaim(ft, RECLAIM_SOME);
-        error = ops_encode(ft, ops, n_ops, &encoded);
+        error = ops_pool_encode(ft->ops, ops, n_ops, &encoded);
     }
     if (!error) {
         struct xdp_flow *flow = &ft->maps.flows[idx];
         __u64 old = flow->ops;
 
         store64(&flow->ops, encoded);
-        if (ops_n(old)) {
-            defer(ft, DEFERRED_OPS, old >> 32, ops_n(old));
+        if (ops_pool_n(old)) {
+            defer(ft->deferred, DEFERRED_OPS, old);
         }
     }
     ovs_mutex_unlock(&ft->mutex);
@@ -1146,10 +469,10 @@ delete__(struct flow_table *ft, uint32_t idx)
         store64(slot, 0);
     }
     store32(&flow->mask_id, 0);
-    link_unref(ft, ft->flow_links[idx]);
+    flow_masks_unref(ft->masks, ft->flow_links[idx]);
     ft->flow_links[idx] = 0;
     ft->n_flows--;
-    defer(ft, DEFERRED_FLOW, idx, 0);
+    defer(ft->deferred, DEFERRED_FLOW, idx);
     return 0;
 }
 
@@ -1227,7 +550,7 @@ flow_table_n_masks(const struct flow_table *ft_)
     size_t n;
 
     ovs_mutex_lock(&ft->mutex);
-    n = hmap_count(&ft->masks);
+    n = flow_masks_count(ft->masks);
     ovs_mutex_unlock(&ft->mutex);
     return n;
 }
@@ -1251,7 +574,7 @@ flow_table_for_each(struct flow_table *ft, flow_table_cb *cb, void *aux)
             read_key(ft, idx, words);
             memcpy(&key, words, sizeof key);
             memcpy(&mask, m->bits, sizeof mask);
-            n_ops = ops_decode(ft, flow->ops, ops);
+            n_ops = ops_pool_decode(ft->ops, flow->ops, ops);
         }
         ovs_mutex_unlock(&ft->mutex);
         if (live) {

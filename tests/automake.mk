@@ -5,6 +5,9 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/test-actions \
 	tests/test-bpf-rows \
+	tests/test-flow-adopt \
+	tests/test-flow-masks \
+	tests/test-flow-readers \
 	tests/test-flow-table \
 	tests/test-upcall
 endif
@@ -20,8 +23,18 @@ ROWS_SOURCES = \
 	tests/rows-model.c \
 	tests/rows-model.h \
 	tests/rows-packet.c \
-	tests/rows-packet.h
-tests_test_bpf_rows_SOURCES = tests/test-bpf-rows.c tests/bpf-rows.h \
+	tests/rows-packet.h \
+	tests/rows-test.c \
+	tests/rows-test.h \
+	tests/rows-words.h
+tests_test_bpf_rows_SOURCES = \
+	tests/bpf-rows.h \
+	tests/test-bpf-rows.c \
+	tests/test-rows-hints.c \
+	tests/test-rows-live.c \
+	tests/test-rows-lookup.c \
+	tests/test-rows-settings.c \
+	tests/test-rows-xdp.c \
 	$(ROWS_SOURCES)
 tests_test_bpf_rows_LDADD = $(TESTS_LDADD)
 tests_test_bpf_rows_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec
@@ -35,10 +48,21 @@ CLEANFILES += tests/rows-tc.bpf.o tests/rows-tc.skel.h
 tests_test_actions_SOURCES = tests/test-actions.c
 tests_test_actions_LDADD = $(TESTS_LDADD)
 
-tests_test_flow_table_SOURCES = tests/test-flow-table.c
+# The flow table, on plain memory in place of maps.
+TABLE_SOURCES = tests/memory-table.c tests/memory-table.h
+TABLE_WRAP = -Wl,--wrap=time_msec -Wl,--wrap=xnanosleep_no_quiesce
+tests_test_flow_adopt_SOURCES = tests/test-flow-adopt.c $(TABLE_SOURCES)
+tests_test_flow_adopt_LDADD = $(TESTS_LDADD)
+tests_test_flow_adopt_LDFLAGS = $(AM_LDFLAGS) $(TABLE_WRAP)
+tests_test_flow_masks_SOURCES = tests/test-flow-masks.c $(TABLE_SOURCES)
+tests_test_flow_masks_LDADD = $(TESTS_LDADD)
+tests_test_flow_masks_LDFLAGS = $(AM_LDFLAGS) $(TABLE_WRAP)
+tests_test_flow_readers_SOURCES = tests/test-flow-readers.c $(TABLE_SOURCES)
+tests_test_flow_readers_LDADD = $(TESTS_LDADD)
+tests_test_flow_readers_LDFLAGS = $(AM_LDFLAGS) $(TABLE_WRAP)
+tests_test_flow_table_SOURCES = tests/test-flow-table.c $(TABLE_SOURCES)
 tests_test_flow_table_LDADD = $(TESTS_LDADD)
-tests_test_flow_table_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=time_msec \
-	-Wl,--wrap=xnanosleep_no_quiesce
+tests_test_flow_table_LDFLAGS = $(AM_LDFLAGS) $(TABLE_WRAP)
 
 tests_test_upcall_SOURCES = tests/test-upcall.c
 tests_test_upcall_LDADD = $(TESTS_LDADD)

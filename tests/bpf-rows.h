@@ -2,90 +2,19 @@
 /* Copyright (c) 2026 The ovs-xdp authors.
  *
  * The rows of test-bpf-rows.c; rows-packet.h and rows-model.h say how packets
- * and flows are written. */
+ * and flows are written.  Rows of struct live_row, inject_row and others are in
+ * the test-rows-*.c that runs them. */
 #ifndef BPF_ROWS_H
 #define BPF_ROWS_H 1
 
-#include "ovs-xdp-abi.h"
-
-/* Packets. */
-
-#define ETH "in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),"
-#define IP4(PROTO)                                                           \
-    "eth_type(0x0800),ipv4(src=10.1.2.3,dst=10.4.5.6,proto=" #PROTO          \
-    ",tos=0x24,ttl=64,frag=no)"
-#define IP6(PROTO)                                                           \
-    "eth_type(0x86dd),ipv6(src=2001:db8::1:2:3:4,dst=2001:db8::5:6:7:8,"     \
-    "label=0x12345,proto=" #PROTO ",tclass=0x24,hlimit=64,frag=no)"
-#define SRC6(SRC, PROTO)                                                     \
-    ETH "eth_type(0x86dd),ipv6(src=" #SRC ",dst=2001:db8::5:6:7:8,"          \
-    "label=0x12345,proto=" #PROTO ",tclass=0x24,hlimit=64,frag=no)"
-#define TCP ",tcp(src=1000,dst=80),tcp_flags(0x18)"
-#define UDP ",udp(src=1000,dst=53)"
-#define TCP4  ETH IP4(6) TCP
-#define TCP4B ETH IP4(6) ",tcp(src=1001,dst=80),tcp_flags(0x18)"
-#define UDP4  ETH IP4(17) UDP
-#define SCTP4 ETH IP4(132) ",sctp(src=1000,dst=36412)"
-#define ICMP4 ETH IP4(1) ",icmp(type=8,code=0)"
-#define IGMP4 ETH IP4(2)
-#define TCP6  ETH IP6(6) TCP
-#define UDP6  ETH IP6(17) UDP
-#define SCTP6 ETH IP6(132) ",sctp(src=1000,dst=36412)"
-#define ICMP6 ETH IP6(58) ",icmpv6(type=128,code=0)"
-#define NS    ETH IP6(58) ",icmpv6(type=135,code=0),nd(target=2001:db8::9,"   \
-    "sll=02:00:00:00:00:0a,tll=00:00:00:00:00:00)"
-#define NA    ETH IP6(58) ",icmpv6(type=136,code=0),nd(target=2001:db8::9,"   \
-    "sll=00:00:00:00:00:00,tll=02:00:00:00:00:0b)"
-#define ARP   ETH "eth_type(0x0806),arp(sip=10.1.2.3,tip=10.4.5.6,op=1,"      \
-    "sha=02:00:00:00:00:01,tha=02:00:00:00:00:0c)"
-#define RARP  ETH "eth_type(0x8035),arp(sip=10.1.2.3,tip=10.4.5.6,op=3,"      \
-    "sha=02:00:00:00:00:01,tha=02:00:00:00:00:0c)"
-#define TAG(TYPE, VID, PCP, INNER)                                           \
-    "eth_type(" #TYPE "),vlan(vid=" #VID ",pcp=" #PCP "),encap(" INNER ")"
-#define VLAN  ETH TAG(0x8100, 100, 3, IP4(17) UDP)
-#define QINQ  ETH TAG(0x88a8, 200, 5, TAG(0x8100, 100, 3, IP4(17) UDP))
-#define LLC   ETH "; pad 14; more 0; pad 60"
-#define MPLS  ETH "eth_type(0x8847),mpls(label=100,tc=3,ttl=64,bos=1)"
-#define OTHER ETH "eth_type(0x88cc); pad 60"
-
-/* Later fragments, without an L4 header.  A first fragment has one. */
-#define FRAG1_4 ETH "eth_type(0x0800),ipv4(src=10.1.2.3,dst=10.4.5.6,"        \
-    "proto=17,tos=0x24,ttl=64,frag=first)" UDP
-#define FRAG2_4 ETH "eth_type(0x0800),ipv4(src=10.1.2.3,dst=10.4.5.6,"        \
-    "proto=17,tos=0x24,ttl=64,frag=later); more 40; csum"
-#define FRAG1_6 UDP6 "; ext 44 0000000100abcdef"
-#define FRAG2_6 UDP6 "; ext 44 0000006800abcdef"
-/* Extension headers: hop by hop, destination, authentication, routing with
- * and without segments left. */
-#define HOP   "; ext 0 0000010400000000"
-#define DST   "; ext 60 0001010c000000000000000000000000"
-#define AH    "; ext 51 0004000000000001000000010102030405060708090a0b0c"
-#define RH0   "; ext 43 0002000000000000" "20010db8000000000000000000000099"
-#define RH1   "; ext 43 0002000100000000" "20010db8000000000000000000000099"
-
-#define ZEROS_10  "00000000000000000000"
-#define ZEROS_102 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10               \
-    ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 "0000"
-#define ZEROS_8   "0000000000000000"
-#define ZEROS_190 ZEROS_102 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10      \
-    ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_8
-#define ZEROS_510 ZEROS_102 ZEROS_102 ZEROS_102 ZEROS_102 ZEROS_102
+#include "rows-test.h"
+#include "rows-words.h"
 
 static const char *const truncated_bases[] = {
     TCP4, UDP4, ICMP4, TCP6, NS, ARP, VLAN, QINQ, MPLS, TCP6 HOP,
     FRAG1_4, FRAG1_6, UDP4 "; opt 01010101; csum",
     TCP4 "; ins 12 0050aaaa03000000",
 };
-
-/* Matches. */
-
-#define M4 "in_port(1),eth(),eth_type(0x0800),"
-#define M6 "in_port(1),eth(),eth_type(0x86dd),"
-#define MARP "in_port(1),eth(),eth_type(0x0806),"
-#define MVLAN(FIELDS) "in_port(1),eth(),eth_type(0x8100),vlan(" FIELDS        \
-    "),encap(eth_type(0x0800),ipv4())"
-#define MQINQ(OUTER, INNER) "in_port(1),eth(),eth_type(0x88a8),vlan(" OUTER   \
-    "),encap(eth_type(0x8100),vlan(" INNER "),encap(eth_type(0x0800),ipv4()))"
 
 struct match_row {
     const char *name;
@@ -406,15 +335,6 @@ static const struct key_row key_rows[] = {
     { "key-frame-of-9000-snap", TCP4 "; ins 12 0043aaaa03000000; pad 9000" },
     { "key-frame-of-9000-other", OTHER "; pad 9000" },
     { "key-frame-of-9000-three-tags", QINQ "; ins 12 81000005; pad 9000" },
-};
-
-struct edit_row {
-    const char *name;
-    const char *packet;
-    const char *actions;
-    const char *expect;         /* Nonnull: not what Open vSwitch's userspace
-                                 * does, but openvswitch.ko. */
-    const char *skip;
 };
 
 static const struct edit_row edit_rows[] = {
@@ -744,99 +664,6 @@ static const struct row rows[] = {
         "recirc_id(1)," M6 "ipv6() => 9" } },
     { "hash-userspace", UDP4, "up:1",
       { M4 "ipv4() => hash(5),userspace(pid=0)" } },
-};
-
-struct live_row {
-    const char *name;
-    const char *packet;
-    const char *actions;
-    bool clones;                /* XDP clones the frame. */
-};
-
-/* To several ports: port 11 takes no XDP frames. */
-static const struct live_row live_rows[] = {
-    { "live-one", TCP4, "5" },
-    { "live-edited", VLAN, "set(ipv4(ttl=1)),pop_vlan,5" },
-    { "live-userspace", UDP6, "set(ipv6(hlimit=1)),userspace(pid=0)" },
-    { "live-stack", TCP4, "11" },
-    { "live-stack-edited", UDP6, "set(ipv6(hlimit=7)),11" },
-    { "live-stack-vlan", QINQ, "pop_vlan,11" },
-    { "live-stack-pushed", UDP4, "push_vlan(vid=7,pcp=1),11" },
-    { "copies-two", TCP4, "5,6", true },
-    { "copies-three", UDP4, "5,6,7", true },
-    { "copies-shortest", OTHER "; cut 14", "5,6", true },
-    { "copies-1514", UDP4 "; pay 1472", "5,6", true },
-    { "copies-edited-between", TCP4, "5,set(ipv4(src=1.2.3.4)),6,"
-      "set(tcp(dst=81)),push_vlan(vid=9,pcp=1),7", true },
-    { "copies-edited-before", UDP6, "set(ipv6(dst=2001:db8::99,hlimit=2)),5,6"
-      ",set(udp(dst=1)),7", true },
-    { "copies-edited-behind", TCP4, "5,6,set(ipv4(ttl=1))", true },
-    { "copies-push-pop", TCP4, "push_vlan(vid=5,pcp=0),5,pop_vlan,6", true },
-    { "copies-vlan", VLAN, "5,pop_vlan,6,push_vlan(vid=1,pcp=1),7", true },
-    { "copies-qinq", QINQ, "5,pop_vlan,6,pop_vlan,7", true },
-    { "copies-push-on-qinq", QINQ, "push_vlan(vid=1,pcp=0),5,6", true },
-    { "copies-mac", ARP, "set(eth(src=02:11:22:33:44:55)),5,"
-      "set(eth(dst=02:66:77:88:99:aa)),6", true },
-    { "copies-userspace-first", TCP4, "userspace(pid=0),5", true },
-    { "copies-userspace-last", UDP4, "5,userspace(pid=0)", true },
-    { "copies-userspace-between", TCP4, "5,set(ipv4(ttl=3)),userspace(pid=0),"
-      "push_vlan(vid=4,pcp=0),6", true },
-    { "copies-userspace-vlan", VLAN, "5,userspace(pid=0),pop_vlan,6", true },
-    { "copies-userspace-pushed", TCP4,
-      "push_vlan(vid=4,pcp=0),5,userspace(pid=0)", true },
-    { "copies-userspace-metadata", TCP4, "set(skb_mark(5)),"
-      "set(skb_priority(6)),userspace(pid=0),5", true },
-    { "copies-stack", TCP4, "5,11" },
-    { "copies-stack-first", UDP4, "11,set(ipv4(ttl=9)),5" },
-    { "copies-stack-vlan", VLAN, "pop_vlan,11,push_vlan(vid=3,pcp=0),5" },
-    { "copies-stack-userspace", TCP4, "11,set(ipv4(ttl=9)),userspace(pid=0)" },
-};
-
-/* Frames at the inject program. */
-struct inject_row {
-    const char *name;
-    const char *want;
-    struct xdp_inject_hdr hdr;
-    int frame_size;             /* Of TCP4; 0 or less: so many less than the
-                                 * header's. */
-    uint64_t n_inject;
-};
-
-#define HDR(MODE, ...) { .magic = XDP_INJECT_MAGIC,                          \
-                         .mode = XDP_INJECT_##MODE, __VA_ARGS__ }
-
-static const struct inject_row inject_rows[] = {
-    { "inject-output", "9", HDR(OUTPUT, .port = 9), 1000, 1 },
-    { "inject-output-too-deep", "drop:RECIRC_LIMIT",
-      HDR(OUTPUT, .port = 9, .depth = 9), 1000, 0 },
-    { "inject-output-no-port", "drop:NO_PORT", HDR(OUTPUT, .port = 8), 1000,
-      1 },
-    { "inject-output-port-too-high", "drop:NO_PORT",
-      HDR(OUTPUT, .port = 70000), 1000, 1 },
-    { "inject-pipeline", "9", HDR(PIPELINE, .port = 3, .recirc_id = 7), 1000,
-      1 },
-    { "inject-pipeline-miss", "miss", HDR(PIPELINE, .port = 77,
-      .recirc_id = 2, .skb_mark = 3, .priority = 4, .dp_hash = 5, .depth = 6),
-      1000, 1 },
-    { "inject-pipeline-port-too-high", "miss",
-      HDR(PIPELINE, .port = 70000), 1000, 1 },
-    { "inject-pipeline-deepest", "9",
-      HDR(PIPELINE, .port = 3, .recirc_id = 7, .depth = 8), 1000, 1 },
-    { "inject-pipeline-too-deep", "drop:RECIRC_LIMIT",
-      HDR(PIPELINE, .port = 3, .recirc_id = 7, .depth = 9), 1000, 0 },
-    { "inject-bad-magic", "drop:BAD_INJECT",
-      { .magic = XDP_UPCALL_MAGIC, .mode = XDP_INJECT_OUTPUT, .port = 9 },
-      1000, 0 },
-    { "inject-mode-0", "drop:BAD_INJECT",
-      { .magic = XDP_INJECT_MAGIC, .port = 9 }, 1000, 0 },
-    { "inject-mode-3", "drop:BAD_INJECT",
-      { .magic = XDP_INJECT_MAGIC, .mode = 3, .port = 9 }, 1000, 0 },
-    { "inject-no-frame", "drop:BAD_INJECT", HDR(OUTPUT, .port = 9), 0, 0 },
-    { "inject-short-frame", "drop:BAD_INJECT", HDR(OUTPUT, .port = 9), 13, 0 },
-    { "inject-short-header", "drop:BAD_INJECT", HDR(OUTPUT, .port = 9), -1,
-      0 },
-    { "inject-shortest-header", "drop:BAD_INJECT", HDR(OUTPUT, .port = 9),
-      14 - 64, 0 },
 };
 
 struct truncated_row {
