@@ -9,6 +9,13 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 #define MAX_LINEAR 3500		/* Longer frames go to the AF_PACKET socket. */
 
+/* Never called: describes in BTF, for datapath/fingerprint.c, what programs leave
+ * for each other in front of frames. */
+int layouts(struct handover *handover, struct group_hdr *group)
+{
+	return !handover || !group;
+}
+
 /* What is attached to a port. */
 SEC("xdp.frags")
 int port_ingress(struct xdp_md *ctx)

@@ -5,6 +5,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/test-actions \
 	tests/test-bpf-rows \
+	tests/test-fingerprint \
 	tests/test-flow-table \
 	tests/test-upcall
 endif
@@ -34,6 +35,10 @@ CLEANFILES += tests/rows-tc.bpf.o tests/rows-tc.skel.h
 
 tests_test_actions_SOURCES = tests/test-actions.c
 tests_test_actions_LDADD = $(TESTS_LDADD)
+
+tests_test_fingerprint_SOURCES = tests/test-fingerprint.c
+tests_test_fingerprint_LDADD = $(TESTS_LDADD)
+$(tests_test_fingerprint_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)
 
 tests_test_flow_table_SOURCES = tests/test-flow-table.c
 tests_test_flow_table_LDADD = $(TESTS_LDADD)
