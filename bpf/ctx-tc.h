@@ -83,6 +83,7 @@ ctx_prepare(ctx_t *ctx, struct xdp_flow_key *key)
 	__u32 len = ctx->len < CTX_PULL ? ctx->len : CTX_PULL;
 	__u32 linear = ctx->data_end - ctx->data;
 
+	/* If this fails, the headers behind are PARSE_DEEP: userspace has a look. */
 	if (linear < len && !ctx_headers_linear(ctx, linear))
 		bpf_skb_pull_data(ctx, len);
 	if (ctx->vlan_present) {

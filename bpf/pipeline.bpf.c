@@ -9,6 +9,13 @@ char _license[] SEC("license") = "Dual BSD/GPL";
 
 #define MAX_LINEAR 3500		/* Longer frames go to the AF_PACKET socket. */
 
+/* Never called: describes in BTF, for datapath/fingerprint.c, what programs leave
+ * for each other in front of frames. */
+int layouts(struct handover *handover, struct group_hdr *group)
+{
+	return !handover || !group;
+}
+
 /* What is attached to a port. */
 SEC("xdp.frags")
 int port_ingress(struct xdp_md *ctx)
@@ -41,15 +48,19 @@ int group_egress(struct xdp_md *ctx)
 }
 
 /* Far side of the trap: upcalls to their AF_XDP socket.  What does not fit into
- * one of its frames is left to the AF_PACKET socket. */
+ * one of its frames is left to the AF_PACKET socket.  Both go with a daemon that
+ * is killed, which leaves "upcalls_enabled" set. */
 SEC("xdp.frags")
 int trap_rx(struct xdp_md *ctx)
 {
 	__u32 linear = ctx->data_end - ctx->data;
+	__u32 queue = ctx->rx_queue_index;
 
+	if (!bpf_map_lookup_elem(&xdp_xsks, &queue))
+		return drop(XDP_DROP_NO_USERSPACE);
 	if (linear > MAX_LINEAR || bpf_xdp_get_buff_len(ctx) != linear)
 		return XDP_PASS;
-	return bpf_redirect_map(&xdp_xsks, ctx->rx_queue_index, XDP_PASS);
+	return bpf_redirect_map(&xdp_xsks, queue, XDP_PASS);
 }
 
 /* Near side of the trap: what userspace sends. */

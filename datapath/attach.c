@@ -20,6 +20,8 @@
 /* enum bpf_attach_type since Linux 6.6; Debian 12's headers are older. */
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
+/* enum bpf_link_type, likewise. */
+#define LINK_TYPE_TCX 11
 
 /* One filter of ours in each clsact hook. */
 #define CLSACT_HANDLE 1
@@ -119,13 +121,14 @@ link_open(const struct xdp_dp *dp, const char *file)
 
 /* A link of which the device has gone says ifindex 0. */
 static bool
-link_is_on(int fd, int ifindex)
+link_is_on(int fd, int ifindex, enum attach_point point)
 {
     struct bpf_link_info info = { 0 };
     uint32_t len = sizeof info;
 
     /* Both kinds of link begin with the ifindex. */
     return ifindex && !bpf_obj_get_info_by_fd(fd, &info, &len)
+           && info.type == (is_tc(point) ? LINK_TYPE_TCX : BPF_LINK_TYPE_XDP)
            && (int) info.xdp.ifindex == ifindex;
 }
 
@@ -164,7 +167,7 @@ attach_replace(const struct xdp_dp *dp, int prog_fd, int ifindex,
         return (is_tc(point) && clsact_exists(ifindex, point)
                 ? clsact_attach(prog_fd, ifindex, point) : ENOENT);
     }
-    if (!link_is_on(fd, ifindex)) {
+    if (!link_is_on(fd, ifindex, point)) {
         error = ENOENT;
     } else {
         error = bpf_link_update(fd, prog_fd, NULL) ? errno : 0;
@@ -202,7 +205,7 @@ attach_exists(const struct xdp_dp *dp, int ifindex, enum attach_point point,
     if (fd < 0) {
         return is_tc(point) && clsact_exists(ifindex, point);
     }
-    exists = link_is_on(fd, ifindex);
+    exists = link_is_on(fd, ifindex, point);
     close(fd);
     return exists;
 }

@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -137,7 +138,7 @@ publish_ifindex(struct xdp_ports *ports, const struct xdp_port_info *info,
     int fd = xdp_dp_map_fd(ports->dp,
                            high ? "xdp_ifindexes_high" : "xdp_ifindexes");
     uint32_t value = 0;
-    int retval;
+    int error = 0;
 
     if (!add) {
         bpf_map_lookup_elem(fd, &ifindex, &value);
@@ -146,10 +147,15 @@ publish_ifindex(struct xdp_ports *ports, const struct xdp_port_info *info,
         }
     }
     value = add ? info->port_no + 1 : 0;
-    retval = (add || !high
-              ? bpf_map_update_elem(fd, &ifindex, &value, BPF_ANY)
-              : bpf_map_delete_elem(fd, &ifindex));
-    return retval ? errno : 0;
+    if (add || !high
+        ? bpf_map_update_elem(fd, &ifindex, &value, BPF_ANY)
+        : bpf_map_delete_elem(fd, &ifindex)) {
+        error = errno;
+        VLOG_ERR("%s: cannot enter device %"PRIu32" as %s port %"PRIu32" (%s)",
+                 info->name, ifindex, add ? "that of" : "no longer that of",
+                 info->port_no, ovs_strerror(error));
+    }
+    return error;
 }
 
 /* Tells BPF about the port's device and mode; 'info' is NULL for no port. */
@@ -250,7 +256,24 @@ is_attached(const struct xdp_ports *ports, const struct xdp_port_info *info)
     return attach_exists(ports->dp, info->ifindex, attach_point(info), file);
 }
 
-/* With this process's programs. */
+/* Puts this process's program into the place of another's, or attaches it where
+ * there is none. */
+static void
+replace_program(struct xdp_ports *ports, const struct xdp_port_info *info,
+                int prog_fd, enum attach_point point, const char *file)
+{
+    int error = attach_replace(ports->dp, prog_fd, info->ifindex, point, file);
+
+    if (error == ENOENT) {
+        VLOG_INFO("%s: %s is missing, attaching it", info->name, file);
+        error = attach_program(ports->dp, prog_fd, info->ifindex, point, file);
+    }
+    if (error) {
+        VLOG_ERR("%s: cannot replace the program of %s (%s)", info->name,
+                 file, ovs_strerror(error));
+    }
+}
+
 static void
 replace_programs(struct xdp_ports *ports, const struct xdp_port_info *info)
 {
@@ -258,13 +281,45 @@ replace_programs(struct xdp_ports *ports, const struct xdp_port_info *info)
     char file[32];
 
     link_file(info->port_no, file, sizeof file);
-    attach_replace(ports->dp, xdp_dp_port_program_fd(ports->dp, tc),
-                   info->ifindex, attach_point(info), file);
+    replace_program(ports, info, xdp_dp_port_program_fd(ports->dp, tc),
+                    attach_point(info), file);
     if (!tc) {
         deliver_file(info->port_no, file, sizeof file);
-        attach_replace(ports->dp, xdp_dp_deliver_program_fd(ports->dp),
-                       info->ifindex, ATTACH_TC_INGRESS, file);
+        replace_program(ports, info, xdp_dp_deliver_program_fd(ports->dp),
+                        ATTACH_TC_INGRESS, file);
     }
+}
+
+/* Detaches what no adopted port has: a process that ended between attaching and
+ * entering a port left it. */
+static void
+remove_orphans(struct xdp_ports *ports)
+    OVS_REQUIRES(ports->mutex)
+{
+    const char *dir = xdp_dp_pin_dir(ports->dp);
+    DIR *stream = opendir(dir);
+    struct dirent *entry;
+
+    if (!stream) {
+        VLOG_ERR("cannot read %s (%s)", dir, ovs_strerror(errno));
+        return;
+    }
+    while ((entry = readdir(stream))) {
+        const char *file = entry->d_name;
+        const struct xdp_port_info *info;
+        uint32_t port_no;
+        bool deliver = ovs_scan(file, "link_deliver_%"SCNu32, &port_no);
+
+        if (!deliver && !ovs_scan(file, "link_port_%"SCNu32, &port_no)) {
+            continue;
+        }
+        info = port_no < XDP_MAX_PORTS ? ports->infos[port_no] : NULL;
+        if (!info || (deliver && info->mode == XDP_PORT_TC)) {
+            VLOG_INFO("%s: of no port, detaching it", file);
+            attach_remove(ports->dp, 0, ATTACH_XDP_NATIVE, file);
+        }
+    }
+    closedir(stream);
 }
 
 static void
@@ -279,12 +334,6 @@ adopt(struct xdp_ports *ports)
         struct xdp_port_info info;
 
         if (bpf_map_lookup_elem(ports->info_fd, &port_no, &info)) {
-            char file[32];
-
-            link_file(port_no, file, sizeof file);
-            attach_remove(ports->dp, 0, ATTACH_XDP_NATIVE, file);
-            deliver_file(port_no, file, sizeof file);
-            attach_remove(ports->dp, 0, ATTACH_XDP_NATIVE, file);
             continue;
         }
         if (!is_attached(ports, &info)) {
@@ -298,6 +347,7 @@ adopt(struct xdp_ports *ports)
         publish_ifindex(ports, &info, true);
         publish(ports, port_no, &info);
     }
+    remove_orphans(ports);
 }
 
 int

@@ -31,6 +31,7 @@
 
 #include "attach.h"
 #include "bpf-util.h"
+#include "fingerprint.h"
 #include "flow-table.h"
 #include "groups.h"
 #include "hash.h"
@@ -181,27 +182,6 @@ lock(const char *pin_dir, int *fdp)
     }
     *fdp = fd;
     return 0;
-}
-
-/* Changes when a map or the ABI does, so that pins of another make are told
- * from ours. */
-static uint64_t
-fingerprint(const struct bpf_object *object)
-{
-    const struct bpf_map *map;
-    uint32_t hash = hash_int(XDP_ABI_VERSION, XDP_KEY_SEQ);
-
-    bpf_object__for_each_map(map, object) {
-        if (!bpf_map__is_internal(map)) {
-            hash = hash_string(bpf_map__name(map), hash);
-            hash = hash_int(bpf_map__type(map), hash);
-            hash = hash_int(bpf_map__key_size(map), hash);
-            hash = hash_int(bpf_map__value_size(map), hash);
-            hash = hash_int(bpf_map__max_entries(map), hash);
-            hash = hash_int(bpf_map__map_flags(map), hash);
-        }
-    }
-    return (uint64_t) XDP_ABI_VERSION << 32 | hash;
 }
 
 static uint64_t
@@ -639,7 +619,7 @@ open__(struct xdp_dp *dp, bool create)
     if (!dp->skel) {
         return errno;
     }
-    ours = fingerprint(dp->skel->obj);
+    ours = xdp_fingerprint(dp->skel->obj);
     error = prepare_pins(dp, create, ours);
     if (error) {
         return error;

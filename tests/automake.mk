@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/test-flow-adopt \
 	tests/test-flow-masks \
 	tests/test-flow-readers \
+	tests/test-fingerprint \
 	tests/test-flow-table \
 	tests/test-upcall
 endif
@@ -47,6 +48,10 @@ CLEANFILES += tests/rows-tc.bpf.o tests/rows-tc.skel.h
 
 tests_test_actions_SOURCES = tests/test-actions.c
 tests_test_actions_LDADD = $(TESTS_LDADD)
+
+tests_test_fingerprint_SOURCES = tests/test-fingerprint.c
+tests_test_fingerprint_LDADD = $(TESTS_LDADD)
+$(tests_test_fingerprint_OBJECTS): | $(OVS_STAMP) $(BPF_SKELETONS)
 
 # The flow table, on plain memory in place of maps.
 TABLE_SOURCES = tests/memory-table.c tests/memory-table.h

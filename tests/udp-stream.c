@@ -119,20 +119,23 @@ send_stream(const char *address, uint16_t port, uint32_t rate, uint32_t total,
     return 0;
 }
 
+/* What came of a stream. */
+struct result {
+    uint32_t total;             /* 0 before the first datagram. */
+    uint8_t *seen;              /* Bits, by number. */
+    uint32_t next;              /* The highest number so far, plus 1. */
+    uint64_t received, duplicate, reordered;
+    uint32_t socket_drops;
+    int64_t last, silence;      /* Time of the last batch; longest gap. */
+};
+
 static int
-receive_stream(uint16_t port)
+open_receiver(uint16_t port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
-    static char data[BATCH][2048], control[BATCH][64];
-    struct mmsghdr msgs[BATCH];
-    struct iovec iov[BATCH];
-    uint64_t received = 0, duplicate = 0, reordered = 0, lost = 0;
-    uint32_t total = 0, next = 0, socket_drops = 0, gap = 0, run = 0;
-    int64_t last = 0, silence = 0;
-    int on = 1, size = 256 << 20, fd;
-    uint8_t *seen = NULL;
+    int on = 1, size = 256 << 20;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *) &at, sizeof at) < 0) {
         die("bind");
     }
@@ -140,95 +143,138 @@ receive_stream(uint16_t port)
         || setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) < 0) {
         die("setsockopt");
     }
+    return fd;
+}
+
+static void
+set_total(struct result *r, uint32_t total)
+{
+    r->total = total;
+    if (!total || total > MAX_TOTAL) {
+        errno = ERANGE;
+        die("total");
+    }
+    r->seen = calloc(1, total / 8 + 1);
+    if (!r->seen) {
+        die("calloc");
+    }
+}
+
+static void
+take_datagram(struct result *r, const struct msghdr *msg, size_t len)
+{
+    const struct header *header = msg->msg_iov->iov_base;
+    const struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+    uint32_t number = ntohl(header->number);
+
+    if (cmsg && cmsg->cmsg_level == SOL_SOCKET
+        && cmsg->cmsg_type == SO_RXQ_OVFL) {
+        memcpy(&r->socket_drops, CMSG_DATA(cmsg), sizeof r->socket_drops);
+    }
+    if (len < sizeof *header || header->magic != htonl(MAGIC)) {
+        return;
+    }
+    if (!r->total) {
+        set_total(r, ntohl(header->total));
+    }
+    if (number >= r->total) {
+        return;
+    }
+    if (r->seen[number / 8] & (1u << number % 8)) {
+        r->duplicate++;
+        return;
+    }
+    r->seen[number / 8] |= 1u << number % 8;
+    r->received++;
+    if (number < r->next) {
+        r->reordered++;
+    } else {
+        r->next = number + 1;
+    }
+}
+
+/* Takes what is there, up to BATCH datagrams. */
+static void
+receive_batch(struct result *r, int fd)
+{
+    static char data[BATCH][2048], control[BATCH][64];
+    struct mmsghdr msgs[BATCH];
+    struct iovec iov[BATCH];
+    int64_t time;
+    int i, n;
+
+    for (i = 0; i < BATCH; i++) {
+        iov[i] = (struct iovec) { data[i], sizeof data[i] };
+        msgs[i].msg_hdr = (struct msghdr) {
+            .msg_iov = &iov[i], .msg_iovlen = 1,
+            .msg_control = control[i], .msg_controllen = sizeof control[i],
+        };
+    }
+    n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+    if (n < 0) {
+        if (errno == EAGAIN || errno == EINTR) {
+            return;
+        }
+        die("recvmmsg");
+    }
+    time = now();
+    if (r->last && time - r->last > r->silence) {
+        r->silence = time - r->last;
+    }
+    r->last = time;
+    for (i = 0; i < n; i++) {
+        take_datagram(r, &msgs[i].msg_hdr, msgs[i].msg_len);
+    }
+}
+
+/* Returns how many did not come; '*gap' is the longest run of them. */
+static uint64_t
+count_losses(const struct result *r, uint32_t *gap)
+{
+    uint64_t lost = 0;
+    uint32_t run = 0;
+
+    *gap = 0;
+    for (uint32_t i = 0; i < r->total; i++) {
+        if (r->seen[i / 8] & (1u << i % 8)) {
+            run = 0;
+        } else {
+            lost++;
+            run++;
+            *gap = run > *gap ? run : *gap;
+        }
+    }
+    return lost;
+}
+
+static int
+receive_stream(uint16_t port)
+{
+    struct result r = { .total = 0 };
+    int fd = open_receiver(port);
+    uint64_t lost;
+    uint32_t gap;
+
     puts("ready");
     fflush(stdout);
-
-    while (!total || received < total) {
+    while (!r.total || r.received < r.total) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
-        int64_t time;
-        int i, n;
+        int n = poll(&pfd, 1, r.total ? IDLE_MS : -1);
 
-        n = poll(&pfd, 1, total ? IDLE_MS : -1);
         if (!n) {
             break;
         } else if (n < 0) {
             die("poll");
         }
-        for (i = 0; i < BATCH; i++) {
-            iov[i] = (struct iovec) { data[i], sizeof data[i] };
-            msgs[i].msg_hdr = (struct msghdr) {
-                .msg_iov = &iov[i], .msg_iovlen = 1,
-                .msg_control = control[i], .msg_controllen = sizeof control[i],
-            };
-        }
-        n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
-        if (n < 0) {
-            if (errno == EAGAIN || errno == EINTR) {
-                continue;
-            }
-            die("recvmmsg");
-        }
-        time = now();
-        if (last && time - last > silence) {
-            silence = time - last;
-        }
-        last = time;
-        for (i = 0; i < n; i++) {
-            struct header *header = (struct header *) data[i];
-            struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msgs[i].msg_hdr);
-            uint32_t number = ntohl(header->number);
-
-            if (cmsg && cmsg->cmsg_level == SOL_SOCKET
-                && cmsg->cmsg_type == SO_RXQ_OVFL) {
-                memcpy(&socket_drops, CMSG_DATA(cmsg), sizeof socket_drops);
-            }
-            if (msgs[i].msg_len < sizeof *header
-                || header->magic != htonl(MAGIC)) {
-                continue;
-            }
-            if (!total) {
-                total = ntohl(header->total);
-                if (!total || total > MAX_TOTAL) {
-                    errno = ERANGE;
-                    die("total");
-                }
-                seen = calloc(1, total / 8 + 1);
-                if (!seen) {
-                    die("calloc");
-                }
-            }
-            if (number >= total) {
-                continue;
-            }
-            if (seen[number / 8] & (1u << number % 8)) {
-                duplicate++;
-                continue;
-            }
-            seen[number / 8] |= 1u << number % 8;
-            received++;
-            if (number < next) {
-                reordered++;
-            } else {
-                next = number + 1;
-            }
-        }
+        receive_batch(&r, fd);
     }
-
-    for (uint32_t i = 0; i < total; i++) {
-        if (seen[i / 8] & (1u << i % 8)) {
-            run = 0;
-        } else {
-            lost++;
-            run++;
-            gap = run > gap ? run : gap;
-        }
-    }
+    lost = count_losses(&r, &gap);
     printf("total=%"PRIu32" received=%"PRIu64" lost=%"PRIu64
            " duplicate=%"PRIu64" reordered=%"PRIu64" gap=%"PRIu32
-           " silence=%.1f socket=%"PRIu32"\n", total, received, lost, duplicate,
-           reordered, gap, silence / 1e6, socket_drops);
-    free(seen);
-    return lost || duplicate ? 1 : 0;
+           " silence=%.1f socket=%"PRIu32"\n", r.total, r.received, lost,
+           r.duplicate, r.reordered, gap, r.silence / 1e6, r.socket_drops);
+    free(r.seen);
+    return lost || r.duplicate ? 1 : 0;
 }
 
 int
