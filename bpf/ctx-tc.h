@@ -8,6 +8,7 @@
 #define CTX_TC_H 1
 
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
@@ -186,13 +187,46 @@ ctx_set_metadata(ctx_t *ctx, const struct xdp_cpu *c)
 	ctx->priority = c->key.priority;
 }
 
+/* Gives the frame to what is behind the port's device, without another queue in
+ * between; 0 if it has to go through the device.  What a veth would do to it is
+ * done here: the packet type, which the kernel does not look at again, is as for
+ * the device that the frame came in by, and metadata stay in a namespace. */
+static __always_inline int
+ctx_output_peer(ctx_t *ctx, __u32 ifindex, __u32 port)
+{
+	struct xdp_peer *peer = bpf_map_lookup_elem(&xdp_peers, &port);
+	__u8 *mac = FRAME_AT(ctx, 0, 0, 6);
+	struct xdp_peer_tx *tx;
+
+	if (!peer || !peer->max_len || !mac)
+		return 0;
+	if (*(__u32 *)mac != *(__u32 *)peer->mac ||
+	    *(__u16 *)(mac + 4) != *(__u16 *)(peer->mac + 4))
+		return 0;
+	if (ctx->len > peer->max_len && !ctx->gso_size)
+		return 0;
+	tx = bpf_map_lookup_elem(&xdp_peer_tx, &port);
+	if (!tx || (ctx->pkt_type != PACKET_HOST &&
+		    bpf_skb_change_type(ctx, PACKET_HOST)))
+		return 0;
+	tx->packets++;
+	tx->bytes += ctx->len;
+	ctx->mark = 0;
+	ctx->priority = 0;
+	return bpf_redirect_peer(ifindex, 0);
+}
+
 static __always_inline int
 ctx_output(ctx_t *ctx, struct xdp_cpu *c, __u32 port)
 {
 	struct xdp_port *p = bpf_map_lookup_elem(&xdp_port_table, &port);
+	int verdict;
 
 	if (!p || !p->ifindex)
 		return drop(XDP_DROP_NO_PORT);
+	verdict = ctx_output_peer(ctx, p->ifindex, port);
+	if (verdict)
+		return verdict;
 	ctx_set_metadata(ctx, c);
 	return bpf_redirect(p->ifindex, 0);
 }

@@ -171,6 +171,21 @@ struct {
 	__type(value, struct xdp_port);
 } xdp_port_table SEC(".maps");
 
+/* Port number -> what is behind its device.  Written by userspace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct xdp_peer);
+} xdp_peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XDP_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct xdp_peer_tx);
+} xdp_peer_tx SEC(".maps");
+
 /* Device -> port number + 1.  Written by userspace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

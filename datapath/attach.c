@@ -209,3 +209,11 @@ attach_exists(const struct xdp_dp *dp, int ifindex, enum attach_point point,
     close(fd);
     return exists;
 }
+
+bool
+attach_has_tcx_egress(int ifindex)
+{
+    uint32_t n = 0;
+
+    return !bpf_prog_query(ifindex, TCX_EGRESS, 0, NULL, NULL, &n) && n;
+}

@@ -32,4 +32,7 @@ void attach_remove(const struct xdp_dp *, int ifindex, enum attach_point,
 bool attach_exists(const struct xdp_dp *, int ifindex, enum attach_point,
                    const char *file);
 
+/* True if the device has a program on egress by tcx (Linux 6.6). */
+bool attach_has_tcx_egress(int ifindex);
+
 #endif /* attach.h */

@@ -23,6 +23,7 @@
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
 #include "ovs-thread.h"
+#include "peers.h"
 #include "rtnl.h"
 #include "util.h"
 #include "xdp-dp-private.h"
@@ -34,6 +35,7 @@ VLOG_DEFINE_THIS_MODULE(xdp_ports);
 struct xdp_ports {
     struct ovs_mutex mutex;
     struct xdp_dp *dp;
+    struct xdp_peers *peers OVS_GUARDED;
     int info_fd;                /* HASH: port number -> struct xdp_port_info. */
     int devmap_fd;
     /* By port number; NULL if there is none. */
@@ -238,6 +240,7 @@ forget(struct xdp_ports *ports, const struct xdp_port_info *info)
 {
     uint32_t port_no = info->port_no;
 
+    xdp_peers_set(ports->peers, port_no, 0);
     publish(ports, port_no, NULL);
     set_policer(ports, port_no, &(struct xdp_policer) { .bytes.cost = 0 });
     detach(ports, info);
@@ -346,6 +349,7 @@ adopt(struct xdp_ports *ports)
         replace_programs(ports, &info);
         publish_ifindex(ports, &info, true);
         publish(ports, port_no, &info);
+        xdp_peers_set(ports->peers, port_no, info.ifindex);
     }
     remove_orphans(ports);
 }
@@ -361,14 +365,15 @@ xdp_ports_create(struct xdp_dp *dp, bool adopt_ports, struct xdp_ports **portsp)
     ports->seq = 1;
     ports->devmap_fd = xdp_dp_map_fd(dp, "xdp_ports");
     error = open_info_map(ports);
+    ovs_mutex_lock(&ports->mutex);
+    error = error ? error : xdp_peers_create(dp, &ports->peers);
+    if (!error && adopt_ports) {
+        adopt(ports);
+    }
+    ovs_mutex_unlock(&ports->mutex);
     if (error) {
         xdp_ports_close(ports);
         return error;
-    }
-    if (adopt_ports) {
-        ovs_mutex_lock(&ports->mutex);
-        adopt(ports);
-        ovs_mutex_unlock(&ports->mutex);
     }
     *portsp = ports;
     return 0;
@@ -383,6 +388,7 @@ xdp_ports_close(struct xdp_ports *ports)
     for (size_t i = 0; i < XDP_MAX_PORTS; i++) {
         free(ports->infos[i]);
     }
+    xdp_peers_close(ports->peers);
     if (ports->info_fd >= 0) {
         close(ports->info_fd);
     }
@@ -511,6 +517,7 @@ add__(struct xdp_ports *ports, const char *ifname, struct xdp_port_info *info)
         return error;
     }
     ports->infos[info->port_no] = xmemdup(info, sizeof *info);
+    xdp_peers_set(ports->peers, info->port_no, info->ifindex);
     ports->seq++;
     VLOG_INFO("%s: port %"PRIu32", %s", info->name, info->port_no,
               info->reason);
@@ -698,12 +705,47 @@ xdp_ports_set_qdisc(struct xdp_ports *ports, uint32_t port_no, bool qdisc)
     if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
         ports->infos[port_no]->qdisc = qdisc;
         error = publish(ports, port_no, ports->infos[port_no]);
+        xdp_peers_set(ports->peers, port_no, ports->infos[port_no]->ifindex);
     }
     ovs_mutex_unlock(&ports->mutex);
     return error;
 }
 
+void
+xdp_ports_run(struct xdp_ports *ports)
+{
+    ovs_mutex_lock(&ports->mutex);
+    xdp_peers_run(ports->peers);
+    ovs_mutex_unlock(&ports->mutex);
+}
+
+void
+xdp_ports_wait(struct xdp_ports *ports)
+{
+    ovs_mutex_lock(&ports->mutex);
+    xdp_peers_wait(ports->peers);
+    ovs_mutex_unlock(&ports->mutex);
+}
+
 /* Looking. */
+
+int
+xdp_ports_get_peer(const struct xdp_ports *ports_, uint32_t port_no,
+                   struct xdp_port_peer *peer)
+{
+    struct xdp_ports *ports = CONST_CAST(struct xdp_ports *, ports_);
+    int error = ENODEV;
+
+    ovs_mutex_lock(&ports->mutex);
+    if (port_no < XDP_MAX_PORTS && ports->infos[port_no]) {
+        peer->obstacle = xdp_peers_get_obstacle(ports->peers, port_no);
+        xdp_peers_get_tx(ports->peers, port_no, &peer->tx_packets,
+                         &peer->tx_bytes);
+        error = 0;
+    }
+    ovs_mutex_unlock(&ports->mutex);
+    return error;
+}
 
 int
 xdp_ports_get(const struct xdp_ports *ports_, uint32_t port_no,

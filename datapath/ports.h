@@ -27,6 +27,14 @@ struct xdp_port_info {
     bool qdisc;             /* Its frames have to pass the device's qdisc. */
 };
 
+/* How frames get to what is behind a port's device: see peers.h. */
+struct xdp_port_peer {
+    const char *obstacle;       /* Why none goes straight to the peer; NULL: they
+                                 * do.  For ever. */
+    uint64_t tx_packets;        /* Those that did: the device has not counted */
+    uint64_t tx_bytes;          /* them. */
+};
+
 /* A frame with one of these unfinished cannot be forwarded by XDP alone: whoever
  * sends into a port in XDP mode must have them off. */
 #define XDP_PORT_OFFLOADS_OFF "tx checksum, TSO, GSO, UDP segmentation, txvlan"
@@ -58,6 +66,10 @@ int xdp_ports_set_policing(struct xdp_ports *, uint32_t port_no,
 /* Makes frames for the port take the network stack, and so the device's qdisc,
  * also if it is in XDP mode.  Groups have to be made anew then. */
 int xdp_ports_set_qdisc(struct xdp_ports *, uint32_t port_no, bool qdisc);
+/* Follows changes of devices, see peers.h; and has the poll loop wake up for
+ * them. */
+void xdp_ports_run(struct xdp_ports *);
+void xdp_ports_wait(struct xdp_ports *);
 /* ENODEV if there is none. */
 int xdp_ports_get(const struct xdp_ports *, uint32_t port_no,
                   struct xdp_port_info *);
@@ -66,6 +78,9 @@ int xdp_ports_get_by_name(const struct xdp_ports *, const char *name,
 /* The port with the least number >= '*port_no'; ENOENT at the end. */
 int xdp_ports_next(const struct xdp_ports *, uint32_t port_no,
                    struct xdp_port_info *);
+/* ENODEV if there is no such port. */
+int xdp_ports_get_peer(const struct xdp_ports *, uint32_t port_no,
+                       struct xdp_port_peer *);
 /* Sequence number that changes with each add and delete. */
 uint64_t xdp_ports_seq(const struct xdp_ports *);
 

@@ -11,10 +11,14 @@
 #include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/errno.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/classifier.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
@@ -330,4 +334,165 @@ rtnl_n_rx_queues(const char *name)
     }
     nl_socket_free(sk);
     return n ? n : 1;
+}
+
+/* Of a link message. */
+struct link_facts {
+    unsigned int flags;                 /* IFF_*. */
+    struct nlattr *attrs[IFLA_MAX + 1]; /* Valid as long as 'msg'. */
+    struct nl_msg *msg;                 /* NULL if there was none. */
+};
+
+static int
+parse_link(struct nl_msg *msg, void *facts_)
+{
+    struct link_facts *facts = facts_;
+    struct nlmsghdr *nlh = nlmsg_hdr(msg);
+
+    if (facts->msg || nlh->nlmsg_type != RTM_NEWLINK
+        || nlmsg_parse(nlh, sizeof(struct ifinfomsg), facts->attrs, IFLA_MAX,
+                       NULL)) {
+        return NL_SKIP;
+    }
+    nlmsg_get(msg);
+    facts->msg = msg;
+    facts->flags = ((struct ifinfomsg *) nlmsg_data(nlh))->ifi_flags;
+    return NL_OK;
+}
+
+/* Asks for a device in the namespace 'nsid', in our own if it is negative.  With
+ * automatic acknowledgements of 'sk' disabled: one message is the answer. */
+static int
+get_link(struct nl_sock *sk, int ifindex, int nsid, struct link_facts *facts)
+{
+    struct nl_msg *msg;
+    int error = rtnl_link_build_get_request(ifindex, NULL, &msg);
+
+    memset(facts, 0, sizeof *facts);
+    if (error) {
+        return nl_to_errno(error);
+    }
+    if (nsid >= 0 && nla_put_s32(msg, IFLA_TARGET_NETNSID, nsid)) {
+        nlmsg_free(msg);
+        return ENOMEM;
+    }
+    nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, parse_link, facts);
+    error = nl_send_auto(sk, msg);
+    nlmsg_free(msg);
+    error = error < 0 ? error : nl_recvmsgs_default(sk);
+    return error < 0 ? nl_to_errno(error) : !facts->msg ? ENODEV : 0;
+}
+
+static uint32_t
+attr_u32(const struct link_facts *facts, int type)
+{
+    struct nlattr *attr = facts->attrs[type];
+
+    return attr && nla_len(attr) >= 4 ? nla_get_u32(attr) : 0;
+}
+
+static bool
+attr_is(struct nlattr *attr, const char *s)
+{
+    return attr && !nla_strcmp(attr, s);
+}
+
+static bool
+link_is_veth(const struct link_facts *facts)
+{
+    struct nlattr *info[IFLA_INFO_MAX + 1];
+
+    return (facts->attrs[IFLA_LINKINFO]
+            && !nla_parse_nested(info, IFLA_INFO_MAX,
+                                 facts->attrs[IFLA_LINKINFO], NULL)
+            && attr_is(info[IFLA_INFO_KIND], "veth"));
+}
+
+static bool
+link_has_xdp(const struct link_facts *facts)
+{
+    struct nlattr *xdp[IFLA_XDP_MAX + 1];
+
+    return (facts->attrs[IFLA_XDP]
+            && !nla_parse_nested(xdp, IFLA_XDP_MAX, facts->attrs[IFLA_XDP],
+                                 NULL)
+            && xdp[IFLA_XDP_ATTACHED]
+            && nla_get_u8(xdp[IFLA_XDP_ATTACHED]) != XDP_ATTACHED_NONE);
+}
+
+/* True if clsact has a filter on egress, or if that cannot be told. */
+static bool
+has_egress_filter(struct nl_sock *sk, int ifindex)
+{
+    struct nl_cache *cache;
+    bool has;
+
+    nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+    if (rtnl_cls_alloc_cache(sk, ifindex,
+                             TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
+                             &cache)) {
+        return true;
+    }
+    has = nl_cache_nitems(cache) > 0;
+    nl_cache_free(cache);
+    return has;
+}
+
+static int
+read_veth(const struct link_facts *facts, struct rtnl_veth_peer *veth)
+{
+    struct nlattr *nsid = facts->attrs[IFLA_LINK_NETNSID];
+
+    if (!link_is_veth(facts)) {
+        return EOPNOTSUPP;
+    }
+    veth->up = facts->flags & IFF_UP;
+    veth->qdisc = !attr_is(facts->attrs[IFLA_QDISC], "noqueue");
+    veth->promiscuous = attr_u32(facts, IFLA_PROMISCUITY) != 0;
+    veth->peer_ifindex = attr_u32(facts, IFLA_LINK);
+    veth->nsid = nsid ? nla_get_s32(nsid) : -1;
+    return veth->nsid < 0 ? EXDEV : 0;
+}
+
+static int
+read_peer(const struct link_facts *facts, struct rtnl_veth_peer *veth)
+{
+    struct nlattr *mac = facts->attrs[IFLA_ADDRESS];
+
+    if (!mac || nla_len(mac) != sizeof veth->peer_mac) {
+        return EINVAL;
+    }
+    memcpy(&veth->peer_mac, nla_data(mac), sizeof veth->peer_mac);
+    veth->peer_up = facts->flags & IFF_UP;
+    veth->peer_mtu = attr_u32(facts, IFLA_MTU);
+    veth->peer_xdp = link_has_xdp(facts);
+    return 0;
+}
+
+int
+rtnl_get_veth_peer(int ifindex, struct rtnl_veth_peer *veth)
+{
+    struct link_facts facts;
+    struct nl_sock *sk;
+    int error = nl_open(&sk);
+
+    memset(veth, 0, sizeof *veth);
+    veth->nsid = -1;
+    if (error) {
+        return error;
+    }
+    nl_socket_disable_auto_ack(sk);
+    error = get_link(sk, ifindex, -1, &facts);
+    error = error ? error : read_veth(&facts, veth);
+    nlmsg_free(facts.msg);
+    if (!error) {
+        error = get_link(sk, veth->peer_ifindex, veth->nsid, &facts);
+        error = error ? error : read_peer(&facts, veth);
+        nlmsg_free(facts.msg);
+    }
+    if (!error) {
+        veth->filter = has_egress_filter(sk, ifindex);
+    }
+    nl_socket_free(sk);
+    return error;
 }

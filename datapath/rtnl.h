@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "openvswitch/types.h"
+
 /* Makes a veth pair with 'n_queues' queues on each end.  EEXIST if one of the
  * names is taken. */
 int rtnl_veth_create(const char *name, const char *peer, unsigned n_queues);
@@ -33,5 +35,22 @@ void rtnl_disable_ipv6(const char *name);
  * none. */
 void rtnl_link_kind(const char *name, char kind[16]);
 unsigned int rtnl_n_rx_queues(const char *name);
+
+/* A veth and its other end, the peer, in another network namespace. */
+struct rtnl_veth_peer {
+    bool up;
+    bool qdisc;                 /* Frames that it sends may be queued. */
+    bool filter;                /* A TC filter, in clsact, on egress. */
+    bool promiscuous;
+    int nsid;                   /* Of the peer's namespace, as seen from ours. */
+    int peer_ifindex;           /* In that namespace. */
+    bool peer_up;
+    bool peer_xdp;              /* It has an XDP program. */
+    unsigned int peer_mtu;
+    struct eth_addr peer_mac;
+};
+
+/* EOPNOTSUPP: it is no veth; EXDEV: the peer is in the same namespace. */
+int rtnl_get_veth_peer(int ifindex, struct rtnl_veth_peer *);
 
 #endif /* rtnl.h */

@@ -14,7 +14,7 @@
 
 /* Version of all that is pinned.  Bump it on any change to this file that
  * changes a layout or a meaning; pins of another version are not adopted. */
-#define XDP_ABI_VERSION 6
+#define XDP_ABI_VERSION 7
 
 #define XDP_MAX_PORTS   4096        /* Port numbers are 0...XDP_MAX_PORTS-1. */
 #define XDP_MAX_FLOWS   262144      /* Above OVS's default flow-limit. */
@@ -212,6 +212,23 @@ struct xdp_port {
 #define XDP_PORT_F_STACK 1              /* Takes no XDP frames: its frames go
                                          * through the network stack. */
 #define XDP_PORT_F_GENERIC 2            /* In generic XDP mode. */
+
+/* What is behind the port's device, if that is a veth with its other end (the
+ * peer) in another network namespace: map "xdp_peers", by port number.  Frames
+ * that TC has for the peer's address go straight to it, and are counted in map
+ * "xdp_peer_tx", by port number and CPU. */
+struct xdp_peer {
+    __u32 max_len;                      /* Of a frame, if it is not segmented;
+                                         * 0: all go through the device. */
+    __u8 mac[6];
+    __u8 reserved[6];
+};
+#define XDP_PEER_LINK_HEADER 18         /* Of a frame beyond the MTU: Ethernet
+                                         * header, a VLAN tag. */
+struct xdp_peer_tx {
+    __u64 packets;
+    __u64 bytes;
+};
 
 /* Ingress policing, map "xdp_policers", by port number: a generic cell rate
  * algorithm for bytes and one for packets.  Each byte (packet) moves the time at

@@ -39,8 +39,9 @@ appctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
             void *aux OVS_UNUSED)
 {
     struct dp_xdp *dp = get_dp(conn, argc, argv);
-    struct xdp_port_info info;
     struct ds ds = DS_EMPTY_INITIALIZER;
+    struct xdp_port_info info;
+    struct xdp_port_peer peer;
     uint32_t next = 0;
 
     if (!dp) {
@@ -53,6 +54,11 @@ appctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
         ds_put_format(&ds, "  port %"PRIu32": %s (%s), ifindex %d, %s\n",
                       info.port_no, info.name, info.type, info.ifindex,
                       info.reason);
+        if (!xdp_ports_get_peer(xdp_dp_ports(dp->xdp), info.port_no, &peer)) {
+            ds_put_format(&ds, "    peer redirect: %s%s\n",
+                          peer.obstacle ? "no, " : "yes",
+                          peer.obstacle ? peer.obstacle : "");
+        }
         next = info.port_no + 1;
     }
     reply(conn, &ds);

@@ -105,6 +105,8 @@ extern const struct dpif_class dpif_xdp_class;
 struct dp_xdp *dp_xdp_find(const char *name);
 /* The port 'name' of whichever datapath has it; false if none does. */
 bool dp_xdp_get_port(const char *name, struct xdp_port_info *);
+/* As xdp_ports_get_peer(), for that port; false if there is none. */
+bool dp_xdp_get_port_peer(const char *name, struct xdp_port_peer *);
 /* As xdp_ports_set_mode(), for that port; 0 if there is none. */
 int dp_xdp_set_port_mode(const char *name, enum xdp_port_mode);
 /* As xdp_ports_set_policing() and xdp_ports_set_qdisc(), likewise. */

@@ -118,6 +118,21 @@ dp_xdp_get_port(const char *name, struct xdp_port_info *info)
     return dp != NULL;
 }
 
+bool
+dp_xdp_get_port_peer(const char *name, struct xdp_port_peer *peer)
+{
+    struct xdp_port_info info;
+    struct dp_xdp *dp;
+    bool found;
+
+    ovs_mutex_lock(&dp_mutex);
+    dp = find_by_port(name, &info);
+    found = dp && !xdp_ports_get_peer(xdp_dp_ports(dp->xdp), info.port_no,
+                                      peer);
+    ovs_mutex_unlock(&dp_mutex);
+    return found;
+}
+
 int
 dp_xdp_set_port_mode(const char *name, enum xdp_port_mode mode)
 {
@@ -307,8 +322,15 @@ dpif_xdp_run(struct dpif *dpif)
 
     flow_table_run(xdp_dp_flow_table(xdp));
     xdp_groups_run(xdp_dp_groups(xdp));
+    xdp_ports_run(xdp_dp_ports(xdp));
     xdp_dp_set_vlan_limit(xdp, flow_vlan_limit);
     return false;
+}
+
+static void
+dpif_xdp_wait(struct dpif *dpif)
+{
+    xdp_ports_wait(xdp_dp_ports(get_dp_xdp(dpif)->xdp));
 }
 
 static int
@@ -616,6 +638,7 @@ const struct dpif_class dpif_xdp_class = {
     .close = dpif_xdp_close,
     .destroy = dpif_xdp_destroy,
     .run = dpif_xdp_run,
+    .wait = dpif_xdp_wait,
     .get_stats = dpif_xdp_get_stats,
     .port_add = dpif_xdp_port_add,
     .port_del = dpif_xdp_port_del,

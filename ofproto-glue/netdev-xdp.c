@@ -90,6 +90,7 @@ netdev_xdp_get_config(const struct netdev *netdev, struct smap *args)
 static int
 netdev_xdp_get_status(const struct netdev *netdev, struct smap *status)
 {
+    struct xdp_port_peer peer;
     struct xdp_port_info info;
 
     if (dp_xdp_get_port(netdev_get_name(netdev), &info)) {
@@ -99,7 +100,27 @@ netdev_xdp_get_status(const struct netdev *netdev, struct smap *status)
             smap_add(status, "xdp-offloads-off", XDP_PORT_OFFLOADS_OFF);
         }
     }
+    if (dp_xdp_get_port_peer(netdev_get_name(netdev), &peer)) {
+        smap_add(status, "xdp-peer-redirect", peer.obstacle ? "false" : "true");
+        if (peer.obstacle) {
+            smap_add(status, "xdp-peer-redirect-reason", peer.obstacle);
+        }
+    }
     return netdev_linux_class.get_status(netdev, status);
+}
+
+/* The device has not seen what went straight to the other end of its veth. */
+static int
+netdev_xdp_get_stats(const struct netdev *netdev, struct netdev_stats *stats)
+{
+    int error = netdev_linux_class.get_stats(netdev, stats);
+    struct xdp_port_peer peer;
+
+    if (!error && dp_xdp_get_port_peer(netdev_get_name(netdev), &peer)) {
+        stats->tx_packets += peer.tx_packets;
+        stats->tx_bytes += peer.tx_bytes;
+    }
+    return error;
 }
 
 /* Policing by the datapath's own program, which comes before the ingress qdisc
@@ -152,6 +173,7 @@ netdev_xdp_register(void)
     netdev_xdp_system_class.set_config = netdev_xdp_set_config;
     netdev_xdp_system_class.get_config = netdev_xdp_get_config;
     netdev_xdp_system_class.get_status = netdev_xdp_get_status;
+    netdev_xdp_system_class.get_stats = netdev_xdp_get_stats;
     netdev_xdp_system_class.set_policing = netdev_xdp_set_policing;
     netdev_xdp_system_class.set_qos = netdev_xdp_set_qos;
     netdev_xdp_system_class.destruct = netdev_xdp_destruct;
@@ -160,5 +182,7 @@ netdev_xdp_register(void)
     netdev_xdp_internal_class = netdev_xdp_system_class;
     netdev_xdp_internal_class.type = XDP_INTERNAL_TYPE;
     netdev_xdp_internal_class.construct = netdev_xdp_internal_construct;
+    /* Of the peer itself, and the kernel counts there. */
+    netdev_xdp_internal_class.get_stats = netdev_linux_class.get_stats;
     netdev_register_provider(&netdev_xdp_internal_class);
 }

@@ -96,6 +96,7 @@ SYSTEM_AT = \
 	tests/system-xdp-testsuite.at \
 	tests/xdp-forwarding.at \
 	tests/xdp-offloads.at \
+	tests/xdp-peers.at \
 	tests/xdp-ports.at \
 	tests/xdp-restart.at \
 	tests/xdp-testsuite.at
