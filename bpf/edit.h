@@ -197,6 +197,7 @@ flow_hash(const struct xdp_cpu *c, __u32 basis)
 	const __u64 *w = (const __u64 *)&c->key;
 	__u64 h = XDP_HASH_SEED ^ basis ^ c->key.nw_proto;
 
+	_Static_assert(XDP_KEY_SEQ == 2, "key words by number");
 	h = rotl64(h ^ w[4], 29) * XDP_HASH_MULT;
 	h = rotl64(h ^ w[8], 29) * XDP_HASH_MULT;
 	h = rotl64(h ^ w[9], 29) * XDP_HASH_MULT;

@@ -163,6 +163,15 @@ mask_walk_step(__u32 i, struct mask_walk *walk)
 	return walk->flow != 0;
 }
 
+/* The list of masks for packets of a port, with the bits of all of them. */
+static __always_inline struct xdp_port_masks *
+port_masks_get(__u32 in_port)
+{
+	__u32 pos = in_port < XDP_MAX_PORTS ? in_port : XDP_ANY_PORT;
+
+	return bpf_map_lookup_elem(&xdp_port_masks, &pos);
+}
+
 /* A step of hint_hash().  The product spreads upwards only, hence the swap. */
 static __always_inline __u64
 hint_word(__u64 h, __u64 word, __u64 bits)
@@ -176,25 +185,20 @@ static __always_inline __u64
 hint_hash(const struct xdp_flow_key *key, const struct xdp_port_masks *masks)
 {
 	const __u64 *w = (const __u64 *)key;
-	__u64 a = XDP_HASH_SEED, b = 0;
-
 	/* Two chains, for one would wait for each product. */
-	a = hint_word(a, w[0], masks->bits[0]);
-	b = hint_word(b, w[1], masks->bits[1]);
-	a = hint_word(a, w[2], masks->bits[2]);
-	b = hint_word(b, w[3], masks->bits[3]);
-	a = hint_word(a, w[4], masks->bits[4]);
-	b = hint_word(b, w[5], masks->bits[5]);
+	__u64 h[2] = { XDP_HASH_SEED, 0 };
+	int i;
+
+#pragma unroll
+	for (i = 0; i < XDP_HOT_WORDS; i++)
+		h[i & 1] = hint_word(h[i & 1], w[i], masks->bits[i]);
 	if (masks->wide) {
-		a = hint_word(a, w[6], masks->bits[6]);
-		b = hint_word(b, w[7], masks->bits[7]);
-		a = hint_word(a, w[8], masks->bits[8]);
-		b = hint_word(b, w[9], masks->bits[9]);
-		a = hint_word(a, w[10], masks->bits[10]);
-		b = hint_word(b, w[11], masks->bits[11]);
+#pragma unroll
+		for (i = XDP_HOT_WORDS; i < XDP_HINT_WORDS; i++)
+			h[i & 1] = hint_word(h[i & 1], w[i], masks->bits[i]);
 	}
-	a = (a ^ __builtin_bswap64(b)) * XDP_HASH_MULT;
-	return a ^ a >> 32;
+	h[0] = (h[0] ^ __builtin_bswap64(h[1])) * XDP_HASH_MULT;
+	return h[0] ^ h[0] >> 32;
 }
 
 /* Goes through the masks of the port; 0 if there is no flow. */
@@ -231,8 +235,7 @@ flow_search(__u64 h)
 
 	if (!c)
 		return 0;
-	pos = c->key.in_port < XDP_MAX_PORTS ? c->key.in_port : XDP_ANY_PORT;
-	masks = bpf_map_lookup_elem(&xdp_port_masks, &pos);
+	masks = port_masks_get(c->key.in_port);
 	if (!masks)
 		return 0;
 	idx = port_find(c, masks->head);
@@ -260,16 +263,13 @@ flow_search(__u64 h)
 static __always_inline __u64
 flow_lookup(struct xdp_cpu *c, __u32 *idx)
 {
-	__u32 pos = c->key.in_port < XDP_MAX_PORTS ? c->key.in_port
-						    : XDP_ANY_PORT;
-	struct xdp_port_masks *masks;
+	struct xdp_port_masks *masks = port_masks_get(c->key.in_port);
 	struct xdp_hints *set;
 	struct xdp_flow *flow;
-	__u32 tag;
+	__u32 pos, tag;
 	__u64 h, ops;
 	int i;
 
-	masks = bpf_map_lookup_elem(&xdp_port_masks, &pos);
 	if (!masks)
 		return 0;
 	h = hint_hash(&c->key, masks);

@@ -43,6 +43,7 @@ key_clear_headers(struct xdp_cpu *c)
 	__u64 *w = (__u64 *)&c->key;
 	int i;
 
+	_Static_assert(XDP_KEY_SEQ == 2, "key words by number");
 	*(volatile __u32 *)&c->key.eth_type = 0;	/* nw_proto, nw_frag. */
 	w[3] = 0;
 	w[4] = 0;
