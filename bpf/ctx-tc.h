@@ -94,13 +94,18 @@ ctx_prepare(ctx_t *ctx, struct xdp_flow_key *key)
 }
 
 static __always_inline int
-ctx_has_vlan(ctx_t *ctx)
+ctx_frame_has_vlan(ctx_t *ctx)
 {
 	__be16 *type = FRAME_AT(ctx, 12, 15, 6);
 
-	return ctx->vlan_present ||
-	       (type && (*type == bpf_htons(ETH_P_8021Q) ||
-			 *type == bpf_htons(ETH_P_8021AD)));
+	return type && (*type == bpf_htons(ETH_P_8021Q) ||
+			*type == bpf_htons(ETH_P_8021AD));
+}
+
+static __always_inline int
+ctx_has_vlan(ctx_t *ctx)
+{
+	return ctx->vlan_present || ctx_frame_has_vlan(ctx);
 }
 
 /* The kernel moves tags into the frame and out of it. */
@@ -204,6 +209,9 @@ ctx_output_peer(ctx_t *ctx, __u32 ifindex, __u32 port)
 	    *(__u16 *)(mac + 4) != *(__u16 *)(peer->mac + 4))
 		return 0;
 	if (ctx->len > peer->max_len && !ctx->gso_size)
+		return 0;
+	/* Linux 6.1 takes the tag in the frame off with the Ethernet header. */
+	if (ctx->vlan_present && ctx_frame_has_vlan(ctx))
 		return 0;
 	tx = bpf_map_lookup_elem(&xdp_peer_tx, &port);
 	if (!tx || (ctx->pkt_type != PACKET_HOST &&

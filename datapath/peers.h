@@ -7,13 +7,15 @@
  * more.  The device then sees nothing of the frame.  So that nobody misses it,
  * TC programs do so only while
  *
- * - the peer is up, has no XDP program, and the frame is for its MAC address and
- *   not longer than its MTU;
- * - the device has no qdisc and no TC program or filter on egress, and is not
- *   promiscuous, as it is while somebody captures on it.
+ * - the peer is up, has no XDP program, and the frame is for its MAC address,
+ *   not longer than its MTU, and has one VLAN tag at most;
+ * - the device has no qdisc and no TC program or filter on egress, transmits
+ *   with checksum offload and TSO, and is not promiscuous, as it is while
+ *   somebody captures on it.
  *
- * netlink tells of changes, in the peer's namespace as well.  Statistics of such
- * frames are the peer's, and those that BPF counts for the port.
+ * netlink tells of changes, in the peer's namespace as well, but for those of tcx
+ * programs, which are looked for each second.  Statistics of such frames are the
+ * peer's, and those that BPF counts for the port.
  *
  * Functions are not thread-safe: ports.c calls them under its mutex. */
 #ifndef PEERS_H
@@ -33,7 +35,8 @@ void xdp_peers_close(struct xdp_peers *);
 /* Looks at what is behind the port's device now.  ifindex 0: the port is no
  * more, and its counters start anew. */
 void xdp_peers_set(struct xdp_peers *, uint32_t port_no, int ifindex);
-/* Looks again behind ports of whose devices netlink had something to tell. */
+/* Looks again behind ports of whose devices netlink had something to tell; at
+ * some of them at a time. */
 void xdp_peers_run(struct xdp_peers *);
 /* Wakes up the poll loop when there is something for xdp_peers_run(). */
 void xdp_peers_wait(struct xdp_peers *);

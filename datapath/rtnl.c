@@ -438,6 +438,26 @@ has_egress_filter(struct nl_sock *sk, int ifindex)
     return has;
 }
 
+static bool
+offload_is_on(const char *name, uint32_t cmd)
+{
+    struct ethtool_value value = { cmd, 0 };
+
+    return !ethtool(name, &value) && value.data;
+}
+
+static bool
+offloads_are_off(const struct link_facts *facts)
+{
+    struct nlattr *name = facts->attrs[IFLA_IFNAME];
+
+    return (attr_u32(facts, IFLA_GSO_MAX_SIZE) < 65536
+            || attr_u32(facts, IFLA_GSO_MAX_SEGS) < 65535
+            || !name
+            || !offload_is_on(nla_get_string(name), ETHTOOL_GTXCSUM)
+            || !offload_is_on(nla_get_string(name), ETHTOOL_GTSO));
+}
+
 static int
 read_veth(const struct link_facts *facts, struct rtnl_veth_peer *veth)
 {
@@ -449,6 +469,7 @@ read_veth(const struct link_facts *facts, struct rtnl_veth_peer *veth)
     veth->up = facts->flags & IFF_UP;
     veth->qdisc = !attr_is(facts->attrs[IFLA_QDISC], "noqueue");
     veth->promiscuous = attr_u32(facts, IFLA_PROMISCUITY) != 0;
+    veth->offloads_off = offloads_are_off(facts);
     veth->peer_ifindex = attr_u32(facts, IFLA_LINK);
     veth->nsid = nsid ? nla_get_s32(nsid) : -1;
     return veth->nsid < 0 ? EXDEV : 0;

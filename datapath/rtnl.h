@@ -42,6 +42,8 @@ struct rtnl_veth_peer {
     bool qdisc;                 /* Frames that it sends may be queued. */
     bool filter;                /* A TC filter, in clsact, on egress. */
     bool promiscuous;
+    bool offloads_off;          /* No transmit checksums, no TSO, or frames to
+                                 * segment are not to be of full length. */
     int nsid;                   /* Of the peer's namespace, as seen from ours. */
     int peer_ifindex;           /* In that namespace. */
     bool peer_up;
