@@ -14,6 +14,7 @@
 
 #include "attach.h"
 #include "bitmap.h"
+#include "connectivity.h"
 #include "hash.h"
 #include "netlink.h"
 #include "netlink-socket.h"
@@ -25,6 +26,7 @@
 #include "ovs-thread.h"
 #include "ovs-xdp-abi.h"
 #include "rtnl.h"
+#include "seq.h"
 #include "timeval.h"
 #include "util.h"
 #include "xdp-dp-private.h"
@@ -252,6 +254,7 @@ void
 xdp_peers_set(struct xdp_peers *peers, uint32_t port_no, int ifindex)
 {
     struct peer *peer = &peers->peers[port_no];
+    const char *old = peer->obstacle;
 
     unindex_peer(peers, peer);
     peers->n_watched -= is_watched(peer);
@@ -268,6 +271,9 @@ xdp_peers_set(struct xdp_peers *peers, uint32_t port_no, int ifindex)
     } else {
         VLOG_DBG("port %"PRIu32": %s", port_no,
                  peer->obstacle ? peer->obstacle : "frames go to the peer");
+        if (peer->obstacle != old) {
+            seq_change(connectivity_seq_get());     /* The port's status. */
+        }
     }
 }
 
