@@ -110,7 +110,7 @@ class Udp(Load):
     unit = 'Mpps'
     scale = 1e-6
     LAP = 50000             # Packets per second while flows are set up.
-    LIMIT = 20              # Seconds for that.
+    LIMIT = 10              # Seconds for that.
     TRIES = 2               # If something else uses the generator's CPU; the least
                             # disturbed one counts.
 
@@ -320,7 +320,7 @@ class Idle(Load):
     unit = '% of a CPU'
     higher_is_better = False
     PORTS = 100
-    WINDOW = 2              # Seconds.
+    WINDOW = 5              # Seconds.
 
     def measure(self, subject, bench):
         if not subject.openflow:
