@@ -14,7 +14,6 @@
 
 #include "attach.h"
 #include "bitmap.h"
-#include "connectivity.h"
 #include "hash.h"
 #include "netlink.h"
 #include "netlink-socket.h"
@@ -26,7 +25,6 @@
 #include "ovs-thread.h"
 #include "ovs-xdp-abi.h"
 #include "rtnl.h"
-#include "seq.h"
 #include "timeval.h"
 #include "util.h"
 #include "xdp-dp-private.h"
@@ -64,6 +62,7 @@ struct xdp_peers {
     struct peer peers[XDP_MAX_PORTS];
     struct hmap devices, behind;        /* Of the peers that have one. */
     unsigned long dirty[BITMAP_N_LONGS(XDP_MAX_PORTS)];     /* To look at. */
+    unsigned long changed[BITMAP_N_LONGS(XDP_MAX_PORTS)];   /* 'obstacle' did. */
     uint32_t n_dirty;
     uint32_t next_port;         /* To look at, if it is dirty. */
     uint32_t n_watched;         /* See is_watched(). */
@@ -271,10 +270,8 @@ xdp_peers_set(struct xdp_peers *peers, uint32_t port_no, int ifindex)
     } else {
         VLOG_DBG("port %"PRIu32": %s", port_no,
                  peer->obstacle ? peer->obstacle : "frames go to the peer");
-        if (peer->obstacle != old) {
-            seq_change(connectivity_seq_get());     /* The port's status. */
-        }
     }
+    bitmap_set(peers->changed, port_no, ifindex && peer->obstacle != old);
 }
 
 /* Something about the device has changed. */
@@ -437,6 +434,17 @@ xdp_peers_wait(struct xdp_peers *peers)
     if (peers->n_dirty) {
         poll_timer_wait_until(peers->next_looks);
     }
+}
+
+bool
+xdp_peers_next_changed(struct xdp_peers *peers, uint32_t *port_no)
+{
+    *port_no = bitmap_scan(peers->changed, true, 0, XDP_MAX_PORTS);
+    if (*port_no >= XDP_MAX_PORTS) {
+        return false;
+    }
+    bitmap_set0(peers->changed, *port_no);
+    return true;
 }
 
 const char *

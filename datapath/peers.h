@@ -41,6 +41,9 @@ void xdp_peers_run(struct xdp_peers *);
 /* Wakes up the poll loop when there is something for xdp_peers_run(). */
 void xdp_peers_wait(struct xdp_peers *);
 
+/* Takes out one of the ports whose obstacle is not what it was; false if there is
+ * none. */
+bool xdp_peers_next_changed(struct xdp_peers *, uint32_t *port_no);
 /* NULL if frames go straight to the peer; else why they do not. */
 const char *xdp_peers_get_obstacle(const struct xdp_peers *, uint32_t port_no);
 /* Frames, and their bytes as the device would count them, that went straight to

@@ -711,12 +711,34 @@ xdp_ports_set_qdisc(struct xdp_ports *ports, uint32_t port_no, bool qdisc)
     return error;
 }
 
-void
-xdp_ports_run(struct xdp_ports *ports)
+/* Takes out the name of a port whose peer has changed. */
+static bool
+next_changed(struct xdp_ports *ports, char name[16])
 {
+    uint32_t port_no;
+    bool found;
+
+    ovs_mutex_lock(&ports->mutex);
+    found = xdp_peers_next_changed(ports->peers, &port_no);
+    if (found) {
+        ovs_strlcpy(name, ports->infos[port_no] ? ports->infos[port_no]->name
+                                                : "", 16);
+    }
+    ovs_mutex_unlock(&ports->mutex);
+    return found;
+}
+
+void
+xdp_ports_run(struct xdp_ports *ports, void (*changed)(const char *name))
+{
+    char name[16];
+
     ovs_mutex_lock(&ports->mutex);
     xdp_peers_run(ports->peers);
     ovs_mutex_unlock(&ports->mutex);
+    while (next_changed(ports, name)) {
+        changed(name);
+    }
 }
 
 void

@@ -66,9 +66,10 @@ int xdp_ports_set_policing(struct xdp_ports *, uint32_t port_no,
 /* Makes frames for the port take the network stack, and so the device's qdisc,
  * also if it is in XDP mode.  Groups have to be made anew then. */
 int xdp_ports_set_qdisc(struct xdp_ports *, uint32_t port_no, bool qdisc);
-/* Follows changes of devices, see peers.h; and has the poll loop wake up for
- * them. */
-void xdp_ports_run(struct xdp_ports *);
+/* Follows changes of devices, see peers.h, and calls 'changed', without a lock,
+ * for each port of which xdp_ports_get_peer() says something else now; and has
+ * the poll loop wake up for them. */
+void xdp_ports_run(struct xdp_ports *, void (*changed)(const char *name));
 void xdp_ports_wait(struct xdp_ports *);
 /* ENODEV if there is none. */
 int xdp_ports_get(const struct xdp_ports *, uint32_t port_no,

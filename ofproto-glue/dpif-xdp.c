@@ -315,6 +315,18 @@ dpif_xdp_destroy(struct dpif *dpif)
     return 0;
 }
 
+/* Has ovs-vswitchd write the port's status anew. */
+static void
+port_status_changed(const char *name)
+{
+    struct netdev *netdev = netdev_from_name(name);
+
+    if (netdev) {
+        netdev_change_seq_changed(netdev);
+        netdev_close(netdev);
+    }
+}
+
 static bool
 dpif_xdp_run(struct dpif *dpif)
 {
@@ -322,7 +334,7 @@ dpif_xdp_run(struct dpif *dpif)
 
     flow_table_run(xdp_dp_flow_table(xdp));
     xdp_groups_run(xdp_dp_groups(xdp));
-    xdp_ports_run(xdp_dp_ports(xdp));
+    xdp_ports_run(xdp_dp_ports(xdp), port_status_changed);
     xdp_dp_set_vlan_limit(xdp, flow_vlan_limit);
     return false;
 }
